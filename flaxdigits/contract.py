@@ -1,0 +1,66 @@
+"""The contract of every ONNX file that flaxdigits writes or reads, in one place.
+
+Raw pixels go in, the digit and its probabilities come out. What writes a model
+(`training/export.py`) and what reads one (`recognizer.py`) both take the names from here.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+SIDE = 28
+PIXELS = SIDE * SIDE
+CLASSES = 10
+
+OPSET = 17  # of August 2022; every onnxruntime since 1.12 loads it
+IR_VERSION = 8
+
+
+class Tensor(NamedTuple):
+    """One input or output: the dtype in onnxruntime's spelling, and the shape after the batch axis."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} [{', '.join(['batch', *map(str, self.shape)])}]"
+
+
+INPUT = Tensor("pixels", "tensor(uint8)", (SIDE, SIDE))
+DIGIT = Tensor("digit", "tensor(int64)", ())
+PROBABILITIES = Tensor("probabilities", "tensor(float)", (CLASSES,))
+OUTPUTS = (DIGIT, PROBABILITIES)
+
+INPUT_CONVENTION = "uint8 [batch, 28, 28], 0 = paper, 255 = ink, rows from the top"
+
+# Keys of the file's metadata_props; every value is a string.
+METADATA_KEYS = (
+    "name",
+    "version",
+    "license",
+    "input_convention",
+    "classes",
+    "hidden",
+    "parameters",
+    "training_data",
+    "training_data_sha256",
+    "training_rows_in_mnist_test",
+    "config",
+    "seed",
+    "test_accuracy",
+    "test_data",
+    "command",
+)
+
+PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file
+
+
+def breach(expected: Tensor, found: Tensor) -> str | None:
+    """Says how `found` breaks the contract for `expected`, or None where it keeps it."""
+    return None if found == expected else f"expected {expected}, got {found}"
+
+
+def is_pixels(array: np.ndarray) -> bool:
+    """Whether an array is what `pixels` takes: uint8 [batch, 28, 28]."""
+    return array.dtype == np.uint8 and array.ndim == 3 and array.shape[1:] == (SIDE, SIDE)

@@ -1,0 +1,166 @@
+"""Every way to read digits: the embedded MNIST, Kaggle's CSV, IDX, NPZ, a folder of pictures.
+
+`load` finds out by the content, not by the name, which of them a source is.
+"""
+
+import gzip
+import io
+import zipfile
+import zlib
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO, TextIO
+
+import numpy as np
+
+from flaxdigits import kaggle_csv, pictures
+from flaxdigits.contract import CLASSES, PIXELS, SIDE
+from flaxdigits.digits import Digits
+from flaxdigits.errors import DataError
+
+MNIST_TRAIN = "mnist-train"
+MNIST_TEST = "mnist-test"
+EMBEDDED = Path(__file__).with_name("mnist.npz")
+
+GZIP_MAGIC, ZIP_MAGIC, IDX_MAGIC = b"\x1f\x8b", b"PK\x03\x04", b"\x00\x00\x08"
+PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
+# Which arrays of an .npz are images and labels: ours, Keras's mnist.npz, and the field's x and y.
+NPZ_KEYS = (("images", "labels"), ("x_train", "y_train"), ("x", "y"))
+
+
+def load(source: object = MNIST_TRAIN) -> Digits:
+    """Reads digits from any source that is known.
+
+    Args:
+        source: "mnist-train" (60,000 digits with their writers) or "mnist-test" (10,000), both
+            embedded; or a path to a Kaggle CSV (plain, .gz or .zip), an IDX file of images with
+            its labels beside it, an .npz, or a folder of pictures in one sub-folder a class;
+            or a pandas DataFrame in Kaggle's form.
+
+    Raises:
+        DataError: naming the file, and the row or the picture, with what was expected and found.
+    """
+    if hasattr(source, "columns"):
+        return kaggle_csv.read_frame(source)
+    if source in (MNIST_TRAIN, MNIST_TEST):
+        return _embedded(str(source))
+    path = Path(str(source))
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder; left out, the embedded MNIST is used")
+    return read_folder(path) if path.is_dir() else _read_file(path)
+
+
+def _embedded(name: str) -> Digits:
+    part = name.removeprefix("mnist-")
+    with np.load(EMBEDDED) as arrays:
+        writers = arrays["train_writers"] if part == "train" else None
+        return Digits(arrays[f"{part}_images"], arrays[f"{part}_labels"], writers, name)
+
+
+def _read_file(path: Path) -> Digits:
+    try:
+        with path.open("rb") as file:
+            head = file.read(4)
+        if head.startswith(ZIP_MAGIC):
+            return _read_zip(path)
+        opener = gzip.open if head.startswith(GZIP_MAGIC) else open
+        with opener(path, "rb") as file:
+            head = file.read(4)
+        if head.startswith(IDX_MAGIC):
+            return read_idx(path)
+        if head.startswith(PICTURE_MAGICS):
+            raise DataError(f"{path}: a single picture; `flaxdigits predict` reads those, a data set is a folder")
+        text = partial(_open_text, opener, path)
+        return kaggle_csv.read_csv(text, str(path), path if opener is open else None)
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+
+
+def read_csv_bytes(content: bytes, name: str) -> Digits:
+    """Reads Kaggle's CSV from memory, as it comes through a pipe."""
+    return kaggle_csv.read_csv(lambda: _as_text(io.BytesIO(content)), name)
+
+
+def _open_text(opener, path: Path) -> TextIO:
+    return _as_text(opener(path, "rb"))
+
+
+def _as_text(binary: BinaryIO) -> TextIO:
+    return io.TextIOWrapper(binary, encoding="utf-8-sig")
+
+
+def _read_zip(path: Path) -> Digits:
+    """Reads an .npz, or the one CSV file in a .zip as Kaggle hands it out."""
+    with zipfile.ZipFile(path) as archive:
+        members = [member for member in archive.namelist() if not member.endswith("/")]
+        if any(member.endswith(".npy") for member in members):
+            return read_npz(path)
+        tables = [member for member in members if member.endswith(".csv")]
+        if len(tables) != 1:
+            held = ", ".join(members[:5]) or "nothing"
+            raise DataError(f"{path}: expected one .csv file in it, got {held}; unpack it and name the one to read")
+        return kaggle_csv.read_csv(lambda: _as_text(archive.open(tables[0])), f"{path}/{tables[0]}")
+
+
+def read_npz(path: Path) -> Digits:
+    """Reads images and labels from an .npz: images + labels (+ writers), Keras's x_train + y_train, or x + y."""
+    try:
+        with np.load(path) as arrays:
+            for images, labels in NPZ_KEYS:
+                if images in arrays:
+                    found = [arrays[key] if key in arrays else None for key in (images, labels, "writers")]
+                    return Digits(_squared(found[0]), found[1], found[2], str(path))
+            held = ", ".join(arrays.files) or "nothing"
+    except ValueError as error:  # pickled objects, which are not read
+        raise DataError(f"{path}: {error}") from error
+    raise DataError(f"{path}: expected an array called images, x_train or x, got {held}")
+
+
+def _squared(images: np.ndarray) -> np.ndarray:
+    return images.reshape(-1, SIDE, SIDE) if images.ndim == 2 and images.shape[1] == PIXELS else images
+
+
+def read_idx(path: Path) -> Digits:
+    """Reads an IDX file of images, with or without gzip, and the labels that lie beside it.
+
+    The labels' name is the images' with "labels" for "images" and "idx1" for "idx3".
+    """
+    images = read_idx_array(path)
+    if images.ndim != 3:
+        raise DataError(f"{path}: expected an IDX file of images (3 dimensions), got {images.ndim}")
+    labels = path.with_name(path.name.replace("images", "labels").replace("idx3", "idx1"))
+    found = labels != path and labels.exists()
+    return Digits(images, read_idx_array(labels) if found else None, name=str(path))
+
+
+def read_idx_array(path: Path) -> np.ndarray:
+    """Reads one array of bytes in IDX form (LeCun 1998): a magic number, the big-endian sizes, the data."""
+    with path.open("rb") as file:
+        compressed = file.read(2) == GZIP_MAGIC
+    with (gzip.open if compressed else open)(path, "rb") as file:
+        content = file.read()
+    dimensions = content[3] if len(content) > 3 else 0
+    start = 4 + 4 * dimensions
+    shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
+    expected = start + int(np.prod(shape, dtype=np.int64))
+    if len(content) != expected:
+        raise DataError(f"{path}: expected {expected} bytes for IDX data of shape {list(shape)}, got {len(content)}")
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def read_folder(folder: Path) -> Digits:
+    """Reads a folder of pictures, in one sub-folder for each class, named 0 to 9."""
+    files = [(label, file) for label in range(CLASSES) for file in picture_files(folder / str(label))]
+    if not files:
+        raise DataError(f"{folder}: no pictures found; expected sub-folders 0 to 9 with pictures in them")
+    images = np.stack([pictures.read_picture(file) for _, file in files])
+    return Digits(images, np.array([label for label, _ in files], np.uint8), name=str(folder))
+
+
+def picture_files(folder: Path) -> list[Path]:
+    """Lists the pictures that lie in a folder, by name; none where it does not exist."""
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in pictures.SUFFIXES)

@@ -1,0 +1,32 @@
+"""The optional parts of flaxdigits, the packages each of them needs, and how to get them."""
+
+from importlib.util import find_spec
+
+from flaxdigits.errors import MissingExtraError
+
+EXTRAS = {
+    "train": ("jax", "flax", "optax", "orbax.checkpoint", "onnx", "tomli_w", "jaxtyping", "pandas", "matplotlib"),
+    "kaggle": ("kaggle",),
+}
+
+
+def missing(extra: str) -> list[str]:
+    """Names the packages of `extra` that are not installed, without importing any of them."""
+    return [name for name in EXTRAS[extra] if find_spec(name.partition(".")[0]) is None]
+
+
+def require(extra: str, what: str) -> None:
+    """Checks that the packages of `extra` are installed.
+
+    Args:
+        extra: a key of `EXTRAS`.
+        what: what needs them, as the subject of the message, such as "training".
+
+    Raises:
+        MissingExtraError: with the command that installs them.
+    """
+    absent = missing(extra)
+    if absent:
+        raise MissingExtraError(
+            f"{what} needs {', '.join(absent)}, which the base install leaves out: pip install 'flaxdigits[{extra}]'"
+        )

@@ -1,0 +1,133 @@
+"""Kaggle's CSV of digits: an optional header, an optional label, and 784 pixels a row.
+
+The fast road is `np.loadtxt` straight into uint8, which refuses whatever is not a whole
+number from 0 to 255. Only when it refuses is the text read again, slowly, to say where and why.
+"""
+
+from collections.abc import Callable
+from itertools import islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+
+from flaxdigits.contract import PIXELS, SIDE
+from flaxdigits.digits import Digits
+from flaxdigits.errors import DataError
+
+LABEL = "label"
+PIXEL_NAMES = [f"pixel{i}" for i in range(PIXELS)]
+WIDTHS = f"{PIXELS + 1} columns (a label and {PIXELS} pixels) or {PIXELS}"
+
+
+def read_csv(open_text: Callable[[], TextIO], name: str, path: Path | None = None) -> Digits:
+    """Reads digits from CSV text.
+
+    Args:
+        open_text: opens the text anew; called once or twice, since errors are looked for in a second reading.
+        name: how messages call the source.
+        path: the file, where it is plain text: numpy reads a path twice as fast as a stream.
+
+    Returns:
+        The digits, with labels where there is a label column.
+
+    Raises:
+        DataError: naming the row (from 1, the header not counted) and the column.
+    """
+    try:
+        with open_text() as text:
+            first, second = text.readline(), text.readline()
+        columns, has_header = _columns(first, name)
+        if has_header and not second.strip():
+            raise DataError(f"{name}: no rows of digits under the header")
+        table = _parse(open_text, path, skip=int(has_header))
+    except UnicodeDecodeError as error:
+        raise DataError(f"{name}: not text, so not a CSV file of digits") from error
+    if table is None or table.shape[1] != len(columns):
+        raise _explain(open_text, columns, has_header, name)
+    return _digits(table, columns, name)
+
+
+def read_frame(frame, name: str = "DataFrame") -> Digits:
+    """Reads digits from a pandas DataFrame in Kaggle's form, without importing pandas."""
+    columns = [str(column) for column in frame.columns]
+    _check_columns(columns, name)
+    values = frame.to_numpy()
+    if not np.issubdtype(values.dtype, np.integer):
+        raise DataError(f"{name}: expected whole numbers in every column, got {values.dtype}")
+    wrong = np.argwhere((values < 0) | (values > 255))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(_bad_cell(name, row + 1, columns[column], values[row, column]))
+    return _digits(values.astype(np.uint8), columns, name)
+
+
+def _columns(first: str, name: str) -> tuple[list[str], bool]:
+    """Names the columns, from the header or by their number, and says whether there is a header."""
+    if not first.strip():
+        raise DataError(f"{name}: the file is empty, or begins with an empty line")
+    cells = [cell.strip().strip('"') for cell in first.split(",")]
+    has_header = any(cell[:1].isalpha() for cell in cells[:2])
+    columns = cells if has_header else _columns_by_number(len(cells), name)
+    _check_columns(columns, name)
+    return columns, has_header
+
+
+def _columns_by_number(count: int, name: str) -> list[str]:
+    if count not in (PIXELS, PIXELS + 1):
+        raise DataError(f"{name}, row 1: expected {WIDTHS}, got {count}")
+    return [LABEL, *PIXEL_NAMES][-count:]
+
+
+def _check_columns(columns: list[str], name: str) -> None:
+    pixels = [column for column in columns if column != LABEL]
+    if len(pixels) != PIXELS or columns.count(LABEL) > 1:
+        raise DataError(f"{name}, header: expected {WIDTHS}, got {len(columns)}")
+    for found, expected in zip(pixels, PIXEL_NAMES, strict=True):
+        if found != expected:
+            raise DataError(f"{name}, header: expected column {expected}, got {found!r}")
+
+
+def _parse(open_text: Callable[[], TextIO], path: Path | None, skip: int) -> np.ndarray | None:
+    """Parses the numbers as uint8 [rows, columns], or returns None where numpy refuses them."""
+    try:
+        if path is not None:
+            return np.loadtxt(path, np.uint8, delimiter=",", skiprows=skip, ndmin=2, comments=None, encoding="utf-8-sig")
+        with open_text() as text:
+            return np.loadtxt(islice(text, skip, None), np.uint8, delimiter=",", ndmin=2, comments=None)
+    except UnicodeDecodeError:
+        raise
+    except ValueError:
+        return None
+
+
+def _explain(open_text: Callable[[], TextIO], columns: list[str], has_header: bool, name: str) -> DataError:
+    """Finds the first cell that is not a whole number from 0 to 255, or the first row of another width."""
+    with open_text() as text:
+        filled = (line for line in islice(text, int(has_header), None) if line.strip())
+        for row, line in enumerate(filled, 1):
+            cells = [cell.strip() for cell in line.split(",")]
+            if len(cells) != len(columns):
+                return DataError(f"{name}, row {row}: expected {len(columns)} columns, got {len(cells)}")
+            for column, cell in zip(columns, cells, strict=True):
+                if not _is_byte(cell):
+                    return DataError(_bad_cell(name, row, column, cell))
+    return DataError(f"{name}: not a table of whole numbers from 0 to 255")
+
+
+def _is_byte(cell: str) -> bool:
+    return cell.isascii() and cell.isdecimal() and int(cell) <= 255
+
+
+def _bad_cell(name: str, row: int, column: str, found: object) -> str:
+    top = 9 if column == LABEL else 255
+    shown = repr(found) if isinstance(found, str) else found
+    return f"{name}, row {row}, {column}: expected a whole number from 0 to {top}, got {shown}"
+
+
+def _digits(table: np.ndarray, columns: list[str], name: str) -> Digits:
+    if LABEL not in columns:
+        return Digits(table.reshape(-1, SIDE, SIDE), name=name)
+    at = columns.index(LABEL)
+    pixels = np.delete(table, at, axis=1)
+    return Digits(pixels.reshape(-1, SIDE, SIDE), table[:, at], name=name)

@@ -1,0 +1,86 @@
+"""The run directory: where a training leaves what it made, and how to find it again."""
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from flaxdigits.errors import RunError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RUNS = Path("runs")
+LATEST = RUNS / "latest"
+
+
+class Run:
+    """The places of a run directory's files; making one of these touches no disk."""
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.toml"
+        self.data = self.path / "data.json"
+        self.history = self.path / "history.csv"
+        self.curves = self.path / "curves.png"
+        self.checkpoints = self.path / "checkpoints"
+        self.model = self.path / "model.onnx"
+        self.metrics = self.path / "metrics.json"
+        self.confusion = self.path / "confusion.png"
+        self.mistakes = self.path / "mistakes.png"
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    @classmethod
+    def new(cls) -> Self:
+        """Names a run after the present second, beside the others in runs/."""
+        stem = datetime.now().strftime("%Y%m%d-%H%M%S")
+        names = [stem, *(f"{stem}-{i}" for i in range(2, 100))]
+        return cls(next(RUNS / name for name in names if not (RUNS / name).exists()))
+
+    @classmethod
+    def existing(cls, path: Path | str | None = None) -> Self:
+        """Finds a run that holds a configuration; runs/latest where no path is given.
+
+        Raises:
+            RunError: where there is none.
+        """
+        run = cls(path or LATEST)
+        if run.config.exists():
+            return run
+        if path is None:
+            raise RunError(f"{LATEST}: no run yet; `flaxdigits train` makes one")
+        raise RunError(f"{path}: not a run directory, there is no {run.config.name} in it")
+
+    def point_latest(self) -> None:
+        """Makes runs/latest a link to this run, where the file system has links."""
+        beside = LATEST.with_name(f".latest.{os.getpid()}")
+        try:
+            LATEST.parent.mkdir(parents=True, exist_ok=True)
+            beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
+            os.replace(beside, LATEST)
+        except OSError:  # Windows without the right to make links: runs are then named in full
+            beside.unlink(missing_ok=True)
+
+    def history_frame(self) -> "pd.DataFrame":
+        """Returns history.csv as a DataFrame, a row an epoch."""
+        import pandas as pd
+
+        return pd.read_csv(self.history)
+
+
+def find_model(path: Path | str | None = None) -> Path:
+    """Finds the .onnx file that a path means: itself, or a run's model; runs/latest's where left out.
+
+    Raises:
+        RunError: where there is no such file, with what makes one.
+    """
+    if path is not None and not Path(path).is_dir():
+        if not Path(path).exists():
+            raise RunError(f"{path}: no such model; expected an .onnx file or a run directory")
+        return Path(path)
+    run = Run.existing(path)
+    if not run.model.exists():
+        raise RunError(f"{run}: no model.onnx in it yet; `flaxdigits export {run}` writes it")
+    return run.model

@@ -1,0 +1,79 @@
+"""Kaggle's submission file for Digit Recognizer: written, checked, and handed in."""
+
+import contextlib
+import io
+from pathlib import Path
+
+import numpy as np
+
+from flaxdigits import atomic
+from flaxdigits.errors import SubmissionError
+from flaxdigits.extras import require
+
+COMPETITION = "digit-recognizer"
+HEADER = "ImageId,Label"
+COMPETITION_ROWS = 28_000  # rows of the competition's own test.csv, and so of what it accepts
+
+
+def write_submission(digits: np.ndarray, path: Path) -> None:
+    """Writes the answers in the order of test.csv's rows, with ids from 1, and checks what was written.
+
+    Args:
+        digits: integers [n] in 0..9.
+        path: where to; the file appears only when it is whole and keeps the rules.
+
+    Raises:
+        SubmissionError: where the file would break the competition's rules.
+    """
+    lines = [HEADER, *(f"{row},{digit}" for row, digit in enumerate(digits.tolist(), 1))]
+    with atomic.replacing(path) as beside:
+        beside.write_text("\n".join(lines) + "\n", encoding="ascii")
+        check_submission(beside, len(digits))
+
+
+def check_submission(path: Path, rows: int) -> None:
+    """Checks a file against the competition's rules: the header, ids 1 to `rows` in order, labels 0 to 9.
+
+    Raises:
+        SubmissionError: naming the first line that breaks a rule.
+    """
+    lines = path.read_text(encoding="ascii").splitlines()
+    if lines[:1] != [HEADER]:
+        raise SubmissionError(f"{path}, line 1: expected {HEADER}, got {lines[0] if lines else 'nothing'}")
+    if len(lines) - 1 != rows:
+        raise SubmissionError(f"{path}: expected {rows} answers, got {len(lines) - 1}")
+    for row, line in enumerate(lines[1:], 1):
+        image_id, _, label = line.partition(",")
+        if image_id != str(row) or label not in set("0123456789"):
+            raise SubmissionError(f"{path}, line {row + 1}: expected {row} and a label from 0 to 9, got {line}")
+
+
+def upload(path: Path, message: str) -> str:
+    """Hands a submission file to the competition through the `kaggle` package.
+
+    Returns:
+        What Kaggle answered.
+
+    Raises:
+        MissingExtraError: where the `kaggle` package is not installed.
+        SubmissionError: where there are no credentials, or Kaggle did not accept the file.
+    """
+    require("kaggle", "uploading a submission")
+    from kaggle.api.kaggle_api_extended import KaggleApi
+
+    api = KaggleApi()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):  # the package prints its help; the library prints nothing
+            api.authenticate()
+            answer = api.competition_submit(str(path), message, COMPETITION, quiet=True)
+    except (Exception, SystemExit) as error:  # the package exits where it finds no credentials
+        raise SubmissionError(f"{path}: not submitted: {_reason(error)}") from error
+    if not answer.ref:  # set only when Kaggle has taken the submission
+        raise SubmissionError(f"{path}: not submitted: {answer.message or 'Kaggle gave no reason'}")
+    return answer.message
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, SystemExit):
+        return "no Kaggle credentials found; see https://www.kaggle.com/docs/api#authentication"
+    return " ".join(str(error).split()) or type(error).__name__

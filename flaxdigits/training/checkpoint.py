@@ -1,0 +1,59 @@
+"""Checkpoints: the latest state of a training on disk, through Orbax."""
+
+import logging
+from pathlib import Path
+
+import jax
+from jax.sharding import Sharding
+from orbax.checkpoint import v1 as ocp
+
+from flaxdigits.errors import RunError
+from flaxdigits.training.step import TrainState
+
+# Orbax tells of every file it writes; its errors come as exceptions.
+logging.getLogger("absl").setLevel(logging.ERROR)
+
+
+def save_state(state: TrainState, folder: Path) -> None:
+    """Saves the state under its step, whole or not at all, and removes the one before.
+
+    The call returns when the files are on disk: the next step gives the state's memory away.
+    """
+    step = int(state.step)
+    with _open(folder) as checkpointer:
+        if checkpointer.latest is None or checkpointer.latest.step != step:
+            checkpointer.save(step, state)
+
+
+def restore_state(like: TrainState, folder: Path, sharding: Sharding) -> TrainState | None:
+    """Returns the latest saved state, or None where none was saved yet.
+
+    Args:
+        like: a state of the same structure, such as the initial one.
+        folder: where the checkpoints are.
+        sharding: where its arrays go.
+
+    Raises:
+        RunError: where what is there cannot be read as such a state.
+    """
+    if not folder.exists():
+        return None
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), like)
+    with _open(folder) as checkpointer:
+        if checkpointer.latest is None:
+            return None
+        try:
+            return checkpointer.load(checkpointer.latest, target)
+        except (ValueError, KeyError, FileNotFoundError) as error:
+            raise RunError(f"{folder}: the checkpoint does not fit the configuration beside it: {error}") from error
+
+
+def _open(folder: Path) -> ocp.training.Checkpointer:
+    policies = ocp.training.preservation_policies
+    saving = ocp.training.save_decision_policies
+    return ocp.training.Checkpointer(
+        folder.resolve(),  # Orbax takes absolute paths only
+        save_decision_policy=saving.FixedIntervalPolicy(1),
+        preservation_policy=policies.LatestN(1),
+        cleanup_tmp_directories=True,
+    )

@@ -1,0 +1,148 @@
+"""fit: from digits and a configuration to a run directory with trained weights in it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+
+from flaxdigits.digits import Digits
+from flaxdigits.errors import RunError
+from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import restore_state
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.devices import make_mesh, replicated
+from flaxdigits.training.history import EpochReport, is_best, read_history, stale_epochs, write_history
+from flaxdigits.training.loop import Loop, Progress, Setup
+from flaxdigits.training.optimizer import make_schedule
+from flaxdigits.training.plots import plot_curves
+from flaxdigits.training.provenance import Provenance
+from flaxdigits.training.step import TrainState, init_state
+from flaxdigits.training.weights import evaluate
+
+
+def fit(
+    digits: Digits,
+    config: TrainConfig | None = None,
+    out: Path | str | None = None,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Iterator[EpochReport]:
+    """Trains a network on labelled digits, into a new run directory.
+
+    Args:
+        digits: the digits, with labels.
+        config: the defaults where left out.
+        out: the run directory to make; runs/<date>-<time> where left out.
+        on_progress: called after each slice of work, about twice a second.
+        should_stop: asked after each slice; once it says yes, the state is saved and training ends.
+
+    Yields:
+        A report after each epoch. Nothing happens before the first is asked for.
+
+    Raises:
+        ConfigError, DataError, DeviceError: before anything is written.
+        RunError: where `out` holds a run already.
+        TrainingError: where the loss is no longer finite; the last good checkpoint stays.
+        TrainingInterrupted: after `should_stop` said yes.
+    """
+    config = config or TrainConfig()
+    run = Run(out) if out else Run.new()
+    if run.config.exists():
+        raise RunError(f"{run}: holds a run already; continue it with --resume, or choose another folder")
+    setup = prepare(digits, config, run)
+    run.path.mkdir(parents=True, exist_ok=True)
+    Provenance.of(digits).save(run.data)
+    config.save(run.config)
+    run.point_latest()
+    yield from train(setup, on_progress, should_stop)
+
+
+def resume(
+    digits: Digits,
+    run: Run,
+    *,
+    on_progress: Callable[[Progress], None] | None = None,
+    should_stop: Callable[[], bool] | None = None,
+) -> Iterator[EpochReport]:
+    """Continues a run from its last checkpoint to its configured end, as if nothing had happened.
+
+    Args:
+        digits: the digits that the run was begun with.
+        run: the run.
+        on_progress: as for `fit`.
+        should_stop: as for `fit`.
+
+    Yields:
+        A report after each epoch that was not yet finished at the checkpoint.
+
+    Raises:
+        RunError: where the digits are not those that the run was begun with.
+        TrainingError, TrainingInterrupted: as for `fit`.
+    """
+    begun_with = Provenance.read(run.data)
+    if digits.sha256 != begun_with.sha256:
+        raise RunError(f"{run}: was begun with other digits than {digits.name} now holds; it cannot go on with these")
+    yield from train(prepare(digits, TrainConfig.from_toml(run.config), run), on_progress, should_stop)
+
+
+def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
+    """Divides the digits and finds the devices; writes nothing."""
+    digits.known_labels()
+    mesh = make_mesh(config.device, config.batch_size)
+    training, validation = digits.split(config.validation, config.seed)
+    return Setup(config, run, mesh, training, validation)
+
+
+def train(
+    setup: Setup, on_progress: Callable[[Progress], None] | None, should_stop: Callable[[], bool] | None
+) -> Iterator[EpochReport]:
+    """Trains from the last checkpoint, or from the start, and yields a report an epoch."""
+    state = restore(setup)
+    reports = [report for report in read_history(setup.run.history) if report.step <= int(state.step)]
+    loop = Loop(setup, on_progress or (lambda _: None), should_stop or (lambda: False))
+    try:
+        while not is_over(setup, reports):
+            state, seconds = loop.run_epoch(state)
+            reports.append(report_epoch(setup, state, seconds))
+            if setup.config.patience and is_best(reports):
+                state = replace(state, best=jax.tree.map(jnp.copy, state.judged))
+            write_history(reports, setup.run.history)
+            loop.save(state, now=is_over(setup, reports))
+            yield reports[-1]
+    finally:
+        if reports:
+            plot_curves(reports, setup.run.curves)
+
+
+def is_over(setup: Setup, reports: list[EpochReport]) -> bool:
+    """Whether the last epoch is done, or the validation loss has stopped getting better."""
+    patience = setup.config.patience
+    return len(reports) == setup.config.epochs or 0 < patience <= stale_epochs(reports)
+
+
+def restore(setup: Setup) -> TrainState:
+    """Returns the state of the last checkpoint, or the initial one, on the devices of the mesh."""
+    sharding = replicated(setup.mesh)
+    initial = jax.device_put(init_state(setup.config, setup.steps_per_epoch), sharding)
+    return restore_state(initial, setup.run.checkpoints, sharding) or initial
+
+
+def report_epoch(setup: Setup, state: TrainState, seconds: float) -> EpochReport:
+    """Judges the weights after an epoch and says what happened in it."""
+    config, steps = setup.config, setup.steps_per_epoch
+    val_loss, val_accuracy = evaluate(config, state.judged, setup.validation)
+    rows = steps * config.batch_size
+    return EpochReport(
+        epoch=int(state.step) // steps,
+        step=int(state.step),
+        learning_rate=float(make_schedule(config, steps)(state.step)),
+        train_loss=float(state.loss_sum) / steps,
+        train_accuracy=float(state.correct) / rows,
+        val_loss=val_loss,
+        val_accuracy=val_accuracy,
+        seconds=seconds,
+        images_per_second=rows / seconds,
+    )

@@ -1,0 +1,66 @@
+"""What happened in each epoch, and its file, history.csv."""
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from flaxdigits import atomic
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """One epoch, as `fit` yields it and as a row of history.csv.
+
+    The training figures are of the digits as trained on, deformed and with smoothed labels, by the
+    weights as they were at each step; the validation figures are of clean digits, by the weights
+    that would be exported. So validation usually looks better.
+    """
+
+    epoch: int  # from 1
+    step: int  # steps taken since the start of the training
+    learning_rate: float  # at the end of the epoch
+    train_loss: float  # nats a digit
+    train_accuracy: float  # 0..1
+    val_loss: float  # nats a digit; NaN where nothing is held out
+    val_accuracy: float  # 0..1; NaN where nothing is held out
+    seconds: float  # spent on the training steps, by the process that ended the epoch
+    images_per_second: float
+
+
+def write_history(reports: list[EpochReport], path: Path) -> None:
+    """Writes history.csv, a row an epoch; NaN becomes an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [entry.name for entry in fields(EpochReport)], lineterminator="\n")
+    writer.writeheader()
+    for report in reports:
+        row = asdict(report)
+        writer.writerow({name: "" if value != value else _rounded(value) for name, value in row.items()})
+    atomic.write_text(path, text.getvalue())
+
+
+def read_history(path: Path) -> list[EpochReport]:
+    """Reads history.csv back; an empty list where there is none yet."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return [EpochReport(*_values(row)) for row in csv.DictReader(file)]
+
+
+def stale_epochs(reports: list[EpochReport]) -> int:
+    """Counts the epochs since the best validation loss."""
+    losses = [report.val_loss for report in reports]
+    return len(losses) - 1 - losses.index(min(losses)) if losses else 0
+
+
+def is_best(reports: list[EpochReport]) -> bool:
+    """Whether the last epoch has the best validation loss so far."""
+    return stale_epochs(reports) == 0
+
+
+def _rounded(value: float) -> float | str:
+    return f"{value:.7g}" if isinstance(value, float) else value
+
+
+def _values(row: dict[str, str]) -> list:
+    return [entry.type(row[entry.name] or "nan") for entry in fields(EpochReport)]  # type: ignore[operator]

@@ -1,0 +1,25 @@
+"""The optimiser and its learning rate over time, from optax."""
+
+import optax
+
+from flaxdigits.training.config import TrainConfig
+
+
+def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
+    """Returns the learning rate as a function of the step: a linear warm-up, then constant or a cosine to 0.
+
+    The warm-up takes at most half of the training, so that short tries have a decay too.
+    """
+    total = config.epochs * steps_per_epoch
+    warmup = min(round(config.warmup_epochs * steps_per_epoch), total // 2)
+    if config.schedule == "constant":
+        return optax.warmup_constant_schedule(0.0 if warmup else config.learning_rate, config.learning_rate, warmup)
+    start = 0.0 if warmup else config.learning_rate
+    return optax.warmup_cosine_decay_schedule(start, config.learning_rate, warmup, total)
+
+
+def make_optimizer(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
+    """Returns Adam (D. Kingma, J. Ba, 2014) or AdamW (I. Loshchilov, F. Hutter, 2017) at optax's betas."""
+    if config.optimizer == "adam":
+        return optax.adam(schedule)
+    return optax.adamw(schedule, weight_decay=config.weight_decay)

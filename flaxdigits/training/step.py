@@ -1,0 +1,167 @@
+"""One training step, and a run of steps as one compiled loop."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from flax import nnx
+from jax import lax
+from jax.sharding import Mesh
+from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
+
+from flaxdigits.contract import CLASSES
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.deform import deform
+from flaxdigits.training.devices import divided
+from flaxdigits.training.model import DenseStack, as_pixels
+from flaxdigits.training.optimizer import make_optimizer, make_schedule
+
+Params = PyTree[Float[Array, "..."]]
+EMA_RAMP = 10  # the average forgets its first, random weights: decay at most (1 + step) / (10 + step)
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainState:
+    """All that a training carries from step to step, and so all that a checkpoint holds."""
+
+    params: Params
+    opt_state: PyTree
+    ema: Params | None  # running average of params; None where there is none
+    best: Params | None  # the exported weights of the best epoch; None without early stopping
+    step: Int[Array, ""]
+    loss_sum: Float[Array, ""]  # over the steps of the present epoch
+    correct: Int[Array, ""]  # digits read rightly in the present epoch
+
+    @property
+    def judged(self) -> Params:
+        """The weights that are validated: the average where there is one."""
+        return self.params if self.ema is None else self.ema
+
+
+class TrainingSet(NamedTuple):
+    """The training digits on the device."""
+
+    images: UInt8[Array, "n 28 28"]
+    labels: UInt8[Array, " n"]
+
+
+def make_model(config: TrainConfig) -> DenseStack:
+    """Returns the network with its initial weights, which the seed decides."""
+    return DenseStack(config.hidden, dtype=jnp.dtype(config.precision), rngs=nnx.Rngs(config.seed))
+
+
+def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
+    """Returns the state before the first step."""
+    params = nnx.to_pure_dict(nnx.state(make_model(config), nnx.Param))
+    optimizer = make_optimizer(config, make_schedule(config, steps_per_epoch))
+    return TrainState(
+        params=params,
+        opt_state=optimizer.init(params),
+        ema=jax.tree.map(jnp.copy, params) if config.ema_decay else None,
+        best=jax.tree.map(jnp.copy, params) if config.patience else None,
+        step=jnp.int32(0),
+        loss_sum=jnp.float32(0),
+        correct=jnp.int32(0),
+    )
+
+
+def forward(graph: nnx.GraphDef, params: Params, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+    """Returns the logits of a network given as its structure and its weights."""
+    return nnx.merge(graph, nnx.State(params))(pixels)
+
+
+def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable[..., TrainState]:
+    """Returns a compiled function that takes steps `first` to `last` of one epoch.
+
+    It is `advance(state, training_set, first, last) -> state`, with the old state donated: shuffle,
+    deform, step, all in one loop on the device. The bounds are data, not constants, so a whole
+    epoch and a part of it run the same machine code and give the same bits.
+    """
+    graph = nnx.graphdef(make_model(config))
+    optimizer = make_optimizer(config, make_schedule(config, steps_per_epoch))
+    key = jax.random.key(config.seed)
+    shuffle_key, deform_key = jax.random.split(key)
+
+    @partial(jax.jit, donate_argnums=0)
+    def advance(state: TrainState, digits: TrainingSet, first: Int[Array, ""], last: Int[Array, ""]) -> TrainState:
+        epoch = first // steps_per_epoch
+        order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(digits.images))
+        begins = first % steps_per_epoch == 0
+        state = replace(
+            state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct)
+        )
+
+        def body(step: Int[Array, ""], state: TrainState) -> TrainState:
+            rows = batch_rows(order, step % steps_per_epoch, config.batch_size)
+            images = lax.with_sharding_constraint(digits.images[rows], divided(mesh))
+            labels = lax.with_sharding_constraint(digits.labels[rows], divided(mesh))
+            pixels = make_pixels(images, jax.random.fold_in(deform_key, step), config)
+            return train_step(state, pixels, labels, graph=graph, optimizer=optimizer, config=config)
+
+        return lax.fori_loop(first, last, body, state)
+
+    return advance
+
+
+def batch_rows(order: Int[Array, " n"], batch: Int[Array, ""], size: int) -> Int[Array, " size"]:
+    """Picks the rows of one batch of a shuffled epoch; the last one is filled up from the epoch's beginning."""
+    return order[(batch * size + jnp.arange(size)) % len(order)]
+
+
+def make_pixels(
+    images: UInt8[Array, "batch 28 28"], key: Key[Array, ""], config: TrainConfig
+) -> Float[Array, "batch 28 28"]:
+    """Returns what the network is trained on: the images, bent as the configuration says."""
+    return as_pixels(images) if config.deformation.is_none else deform(images, key, config.deformation)
+
+
+def train_step(
+    state: TrainState,
+    pixels: Float[Array, "batch 28 28"],
+    labels: UInt8[Array, " batch"],
+    *,
+    graph: nnx.GraphDef,
+    optimizer: optax.GradientTransformation,
+    config: TrainConfig,
+) -> TrainState:
+    """Takes one step of the optimiser on one batch."""
+    loss = partial(smoothed_loss, graph=graph, smoothing=config.label_smoothing)
+    (value, correct), gradients = jax.value_and_grad(loss, has_aux=True)(state.params, pixels, labels)
+    updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return replace(
+        state,
+        params=params,
+        opt_state=opt_state,
+        ema=update_ema(state.ema, params, state.step, config.ema_decay),
+        step=state.step + 1,
+        loss_sum=state.loss_sum + value,
+        correct=state.correct + correct,
+    )
+
+
+def smoothed_loss(
+    params: Params,
+    pixels: Float[Array, "batch 28 28"],
+    labels: UInt8[Array, " batch"],
+    *,
+    graph: nnx.GraphDef,
+    smoothing: float,
+) -> tuple[Float[Array, ""], Int[Array, ""]]:
+    """Returns the mean cross-entropy against smoothed labels, and how many digits were read rightly."""
+    logits = forward(graph, params, pixels)
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, CLASSES), smoothing)
+    return optax.softmax_cross_entropy(logits, targets).mean(), (logits.argmax(axis=1) == labels).sum()
+
+
+def update_ema(ema: Params | None, params: Params, step: Int[Array, ""], decay: float) -> Params | None:
+    """Moves the average a little toward the new weights; None stays None."""
+    if ema is None:
+        return None
+    keep = jnp.minimum(decay, (1 + step) / (EMA_RAMP + step))
+    return jax.tree.map(lambda average, new: new + keep * (average - new), ema, params)

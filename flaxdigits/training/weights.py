@@ -1,0 +1,57 @@
+"""Trained weights: read back from a run, and used to read digits with JAX."""
+
+import math
+from functools import partial
+
+import jax
+import numpy as np
+import optax
+from flax import nnx
+from jaxtyping import Array, Float, UInt8
+
+from flaxdigits.digits import Digits
+from flaxdigits.errors import RunError
+from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import restore_state
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.devices import make_mesh, replicated
+from flaxdigits.training.model import as_pixels
+from flaxdigits.training.step import Params, forward, init_state, make_model
+
+BATCH = 2000  # digits a call; keeps the largest activation of the reference stack at 24 MB
+
+
+def evaluate(config: TrainConfig, params: Params, digits: Digits | None) -> tuple[float, float]:
+    """Returns the mean cross-entropy and the accuracy on clean digits, every row counted; NaN for none."""
+    if digits is None:
+        return math.nan, math.nan
+    logits = predict_logits(config, params, digits.images)
+    labels = digits.known_labels()
+    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels.astype(np.int32))
+    return float(losses.mean()), float((logits.argmax(axis=1) == labels).mean())
+
+
+def predict_logits(config: TrainConfig, params: Params, images: np.ndarray) -> np.ndarray:
+    """Returns the logits of images uint8 [n, 28, 28] as float32 [n, 10]."""
+    graph = nnx.graphdef(make_model(config))
+    starts = range(0, len(images), BATCH)
+    return np.concatenate([_read(graph, params, images[start : start + BATCH]) for start in starts])
+
+
+@partial(jax.jit, static_argnums=0)
+def _read(graph: nnx.GraphDef, params: Params, images: UInt8[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+    return forward(graph, params, as_pixels(images))
+
+
+def trained_weights(run: Run) -> tuple[TrainConfig, Params]:
+    """Returns the weights that a run has come to: the best epoch's, or the last average.
+
+    Raises:
+        RunError: where nothing was saved yet.
+    """
+    config = TrainConfig.from_toml(run.config)
+    mesh = make_mesh("cpu", 1)
+    state = restore_state(init_state(config, 1), run.checkpoints, replicated(mesh))
+    if state is None:
+        raise RunError(f"{run}: no checkpoint in it yet; continue with: flaxdigits train --resume {run}")
+    return config, state.judged if state.best is None else state.best

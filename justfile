@@ -1,0 +1,65 @@
+# The daily acts. `just` alone lists them; every one sets up what it needs first.
+
+set positional-arguments
+
+bin := if os_family() == "windows" { ".venv/Scripts" } else { ".venv/bin" }
+
+# List the recipes
+default:
+    @just --list
+
+# Make .venv with the pinned, hash-checked packages and this project in it; quick when nothing changed
+setup:
+    @uv venv --quiet --allow-existing
+    @uv pip install --quiet --require-hashes --requirement requirements.txt
+    @uv pip install --quiet --no-deps --no-build-isolation --editable .
+
+# Train on the embedded MNIST (or: just train train.csv --epochs 20), export, and evaluate on the test digits
+train *args: setup
+    @{{bin}}/flaxdigits train "$@"
+    @{{bin}}/flaxdigits eval
+
+# Evaluate a run or an .onnx file (default: runs/latest on MNIST's 10,000 test digits)
+eval *args: setup
+    @{{bin}}/flaxdigits eval "$@"
+
+# Write a run's model as an ONNX file (default: runs/latest)
+export *args: setup
+    @{{bin}}/flaxdigits export "$@"
+
+# Read digits from pictures, a CSV or an .npz
+predict *args: setup
+    @{{bin}}/flaxdigits predict "$@"
+
+# Write Kaggle's submission file (just submit test.csv), and with --upload hand it in
+submit *args: setup
+    @{{bin}}/flaxdigits submit "$@"
+
+# Run the tests (or some: just test tests/test_data.py)
+test *args: setup
+    @{{bin}}/python -m pytest "$@"
+
+# Check format, lint and types
+lint: setup
+    @{{bin}}/ruff format --check .
+    @{{bin}}/ruff check .
+    @{{bin}}/mypy
+
+# Mend format and lint where that can be done by itself
+fix: setup
+    @{{bin}}/ruff format .
+    @{{bin}}/ruff check --fix .
+
+# Measure what the README claims about speed (or one: just bench training)
+bench name="all": setup
+    @{{bin}}/python -m benchmarks {{name}}
+
+# Build the wheel and the source archive into dist/
+build: setup
+    @uv build --quiet --no-build-isolation --python {{bin}}/python --clear
+
+# Pin every package anew, for Python 3.11 to 3.14 on all platforms
+lock:
+    @uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
+        --extra train --extra kaggle --group dev --custom-compile-command "just lock" \
+        --output-file requirements.txt pyproject.toml
