@@ -110,8 +110,7 @@ def read_npz(path: Path) -> Digits:
         with np.load(path) as arrays:
             for images, labels in NPZ_KEYS:
                 if images in arrays:
-                    found = [arrays[key] if key in arrays else None for key in (images, labels, "writers")]
-                    return Digits(_squared(found[0]), found[1], found[2], str(path))
+                    return Digits(_squared(arrays[images]), arrays.get(labels), arrays.get("writers"), str(path))
             held = ", ".join(arrays.files) or "nothing"
     except ValueError as error:  # pickled objects, which are not read
         raise DataError(f"{path}: {error}") from error

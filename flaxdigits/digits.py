@@ -1,6 +1,5 @@
 """Digits: the images of a data set, with their labels and their writers where these are known."""
 
-import hashlib
 from dataclasses import dataclass
 from typing import Self
 
@@ -51,6 +50,8 @@ class Digits:
     @property
     def sha256(self) -> str:
         """Names the content: the SHA-256 of the images' bytes followed by the labels' bytes."""
+        import hashlib  # loads OpenSSL, which reading a digit does not need
+
         digest = hashlib.sha256(np.ascontiguousarray(self.images))
         if self.labels is not None:
             digest.update(np.ascontiguousarray(self.labels))
@@ -88,12 +89,13 @@ class Digits:
         Raises:
             DataError: where either part would be empty though `fraction` is above 0.
         """
-        held_out = self._held_out(fraction, np.random.default_rng(seed))
+        held_out = self._held_out(fraction, seed)
         if fraction > 0 and (held_out.all() or not held_out.any()):
             raise DataError(f"{self.name}: {len(self)} digits cannot be split with a validation share of {fraction}")
         return self[~held_out], self[held_out] if fraction > 0 else None
 
-    def _held_out(self, fraction: float, rng: np.random.Generator) -> np.ndarray:
+    def _held_out(self, fraction: float, seed: int) -> np.ndarray:
+        rng = np.random.default_rng(seed)
         if self.writers is not None:
             writers, counts = np.unique(self.writers, return_counts=True)
             order = rng.permutation(len(writers))

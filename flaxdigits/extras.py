@@ -5,7 +5,18 @@ from importlib.util import find_spec
 from flaxdigits.errors import MissingExtraError
 
 EXTRAS = {
-    "train": ("jax", "flax", "optax", "orbax.checkpoint", "onnx", "tomli_w", "jaxtyping", "pandas", "matplotlib"),
+    "train": (
+        "jax",
+        "flax",
+        "optax",
+        "orbax.checkpoint",
+        "onnx",
+        "tomli_w",
+        "jaxtyping",
+        "pandas",
+        "matplotlib",
+        "rich",
+    ),
     "kaggle": ("kaggle",),
 }
 

@@ -92,7 +92,9 @@ def _parse(open_text: Callable[[], TextIO], path: Path | None, skip: int) -> np.
     """Parses the numbers as uint8 [rows, columns], or returns None where numpy refuses them."""
     try:
         if path is not None:
-            return np.loadtxt(path, np.uint8, delimiter=",", skiprows=skip, ndmin=2, comments=None, encoding="utf-8-sig")
+            return np.loadtxt(
+                path, np.uint8, delimiter=",", skiprows=skip, ndmin=2, comments=None, encoding="utf-8-sig"
+            )
         with open_text() as text:
             return np.loadtxt(islice(text, skip, None), np.uint8, delimiter=",", ndmin=2, comments=None)
     except UnicodeDecodeError:

@@ -11,7 +11,7 @@ import io
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 from flaxdigits.contract import SIDE
 from flaxdigits.errors import DataError
@@ -21,6 +21,7 @@ CENTRE = SIDE // 2  # where the centre of mass goes, pixels from 0
 FAINTEST = 24  # ink that differs from the paper by less than this, of 255, is no ink
 NOISE_MARGIN = 2.0  # ink must stand out from the paper by this many times the paper's own spread
 EDGE = 0.2  # share of the strongest ink from which a pixel counts toward the digit's box
+ORIENTATION = 0x0112  # the EXIF tag
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 
 
@@ -40,12 +41,21 @@ def read_picture(source: Path | bytes, name: str | None = None) -> np.ndarray:
     name = name or str(source)
     try:
         with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
-            grey = to_grey(ImageOps.exif_transpose(image))
+            grey = to_grey(upright(image))
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not a picture that can be read") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise DataError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
     return to_mnist(grey, name)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Turns a photograph the way its camera says it was held."""
+    if image.getexif().get(ORIENTATION, 1) == 1:
+        return image
+    from PIL import ImageOps
+
+    return ImageOps.exif_transpose(image)
 
 
 def to_grey(image: Image.Image) -> np.ndarray:
@@ -94,11 +104,16 @@ def find_ink(grey: np.ndarray) -> np.ndarray:
     such as a camera's noise, is not ink.
     """
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    paper = np.median(edge)
-    spread = np.percentile(np.abs(edge - paper), 90)
+    paper = quantile(edge, 0.5)
+    spread = quantile(np.abs(edge - paper), 0.9)
     darker = paper - grey.min() > grey.max() - paper
     ink = np.clip(paper - grey if darker else grey - paper, 0, None)
     return np.where(ink > NOISE_MARGIN * spread, ink, 0)
+
+
+def quantile(values: np.ndarray, share: float) -> float:
+    """Returns the value that `share` of them do not exceed; numpy's own loads numpy.ma, which takes 20 ms."""
+    return float(np.sort(values)[int(share * (len(values) - 1))])
 
 
 def keeps_convention(ink: np.ndarray) -> bool:

@@ -99,7 +99,9 @@ class TrainConfig:
         for entry in fields(self):
             choices = typing.get_args(entry.type)
             if typing.get_origin(entry.type) is Literal:
-                _check(getattr(self, entry.name) in choices, entry.name, " or ".join(choices), getattr(self, entry.name))
+                _check(
+                    getattr(self, entry.name) in choices, entry.name, " or ".join(choices), getattr(self, entry.name)
+                )
 
     def changed(self, **values: object) -> Self:
         """Returns a copy with those of the values that are not None."""

@@ -164,6 +164,6 @@ def _compare(found: np.ndarray, expected: np.ndarray, how: str) -> float:
     if differing or not difference <= PROBABILITY_TOLERANCE:
         raise ExportError(
             f"the file does not answer as the model does: read {how}, {differing} of {len(expected)} digits differ "
-            f"and probabilities by up to {difference:.1e}, where {PROBABILITY_TOLERANCE:.0e} is allowed; nothing written"
+            f"and probabilities by up to {difference:.1e}, where {PROBABILITY_TOLERANCE:.0e} is allowed"
         )
     return difference

@@ -57,9 +57,7 @@ class Setup:
 class Loop:
     """Runs one training's epochs on its devices."""
 
-    def __init__(
-        self, setup: Setup, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
-    ) -> None:
+    def __init__(self, setup: Setup, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> None:
         self.setup = setup
         self.advance = make_advance(setup.config, setup.steps_per_epoch, setup.mesh)
         self.on_progress = on_progress

@@ -1,5 +1,7 @@
 """DenseStack: the network, pixels in, logits out."""
 
+from itertools import pairwise
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -24,7 +26,7 @@ class DenseStack(nnx.Module):
         he_normal = nnx.initializers.he_normal()  # keeps the signal's size through ReLU (He et al. 2015)
         self.layers = nnx.List(
             nnx.Linear(fan_in, fan_out, kernel_init=he_normal, dtype=dtype, param_dtype=jnp.float32, rngs=rngs)
-            for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True)
+            for fan_in, fan_out in pairwise(widths)
         )
 
     def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
@@ -38,7 +40,7 @@ class DenseStack(nnx.Module):
 def count_parameters(hidden: tuple[int, ...]) -> int:
     """Counts weights and biases of a stack; 11,000,464 for the original's widths."""
     widths = (PIXELS, *hidden, CLASSES)
-    return sum((fan_in + 1) * fan_out for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True))
+    return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise(widths))
 
 
 def as_pixels(images: UInt8[Array, "batch 28 28"]) -> Float[Array, "batch 28 28"]:

@@ -56,7 +56,9 @@ def plot_confusion(evaluation: Evaluation, path: Path) -> None:
         colour = "#2a7a2a" if row == column else "white" if dark else "black" if count else "#c8c8c8"
         axes.text(column, row, f"{count}", ha="center", va="center", color=colour)
     axes.set(xticks=range(CLASSES), yticks=range(CLASSES), xlabel="read as", ylabel="true digit")
-    axes.set_title(f"{evaluation.errors} of {len(evaluation.labels):,} digits misread ({evaluation.accuracy:.2%} right)")
+    axes.set_title(
+        f"{evaluation.errors} of {len(evaluation.labels):,} digits misread ({evaluation.accuracy:.2%} right)"
+    )
     figure.colorbar(colours, ax=axes, label="digits misread", shrink=0.8)
     _save(figure, path)
 

@@ -1,0 +1,1 @@
+"""The command line of flaxdigits: it parses, calls the library, and shows."""

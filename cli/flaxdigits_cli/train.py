@@ -1,0 +1,125 @@
+"""`flaxdigits train`."""
+
+import argparse
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from flaxdigits.extras import require
+from flaxdigits.training.config import PRESETS, Device, Precision, TrainConfig
+from flaxdigits_cli.show import command_line, epoch_line, note, training_bar
+
+if TYPE_CHECKING:
+    from flaxdigits.runs import Run
+    from flaxdigits.training.export import ExportReport
+
+DEFAULTS = PRESETS["default"]
+CHANGES = ("data", "epochs", "batch_size", "learning_rate", "hidden", "precision", "device", "seed")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Says what the command takes; what is left out comes from the preset or the configuration file."""
+    parser.add_argument("data", nargs="?", metavar="DATA", help=f"what to train on (default: {DEFAULTS.data})")
+    recipe = parser.add_mutually_exclusive_group()
+    recipe.add_argument("--preset", choices=PRESETS, help="a whole configuration (default: default)")
+    recipe.add_argument("--config", type=Path, metavar="FILE", help="a configuration, as runs keep it in config.toml")
+    recipe.add_argument("--resume", type=Path, metavar="RUN", help="continue this run to its configured end")
+    parser.add_argument("--out", type=Path, metavar="RUN", help="the run directory (default: runs/<date>-<time>)")
+    _add(parser, "epochs", "times each digit is seen", type=int, metavar="N")
+    _add(parser, "batch_size", "digits a step", type=int, metavar="N")
+    _add(parser, "learning_rate", "the peak of the learning rate", type=float, metavar="X")
+    _add(parser, "hidden", "widths of the hidden layers", type=widths, metavar="N,N,...")
+    _add(parser, "precision", "of the arithmetic", choices=get_args(Precision))
+    _add(parser, "device", "what to train on", choices=get_args(Device))
+    _add(parser, "seed", "the same seed gives the same weights", type=int, metavar="N")
+
+
+def _add(parser: argparse.ArgumentParser, name: str, text: str, **options) -> None:
+    """Adds an option that changes one value of the configuration; help shows what the default preset has."""
+    value = getattr(DEFAULTS, name)
+    shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    parser.add_argument(f"--{name.replace('_', '-')}", help=f"{text} (default preset: {shown})", **options)
+
+
+def widths(text: str) -> tuple[int, ...]:
+    """Reads widths such as 1024,512,256."""
+    try:
+        return tuple(int(width) for width in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected widths such as 1024,512,256, got {text!r}") from None
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Trains, then exports what the training gave."""
+    changes = {name: getattr(arguments, name) for name in CHANGES}
+    if arguments.resume and any(value is not None for value in (arguments.out, *changes.values())):
+        arguments.parser.error("--resume continues a run with the configuration it has; leave the rest out")
+    require("train", "training")
+    if arguments.resume:
+        _resume(arguments.resume)
+    else:
+        base = TrainConfig.from_toml(arguments.config) if arguments.config else PRESETS[arguments.preset or "default"]
+        _begin(base.changed(**changes), arguments.out)
+
+
+def _begin(config: TrainConfig, out: Path | None) -> None:
+    from flaxdigits.data import load
+    from flaxdigits.runs import Run
+    from flaxdigits.training.fit import fit
+
+    run = Run(out) if out else Run.new()
+    digits = load(config.data)
+    _watch(run, config, lambda **hooks: fit(digits, config, run.path, **hooks))
+
+
+def _resume(path: Path) -> None:
+    from flaxdigits.data import load
+    from flaxdigits.runs import Run
+    from flaxdigits.training.fit import resume
+
+    run = Run.existing(path)
+    config = TrainConfig.from_toml(run.config)
+    digits = load(config.data)
+    _watch(run, config, lambda **hooks: resume(digits, run, **hooks))
+
+
+def _watch(run: "Run", config: TrainConfig, start) -> None:
+    """Draws the training as it goes, then exports what it gave."""
+    from flaxdigits.training.devices import describe, make_mesh
+    from flaxdigits.training.export import export
+    from flaxdigits.training.model import count_parameters
+
+    device = describe(make_mesh(config.device, config.batch_size))
+    note(f"{run}: {config.data}, {count_parameters(config.hidden):,} parameters, {config.epochs} epochs, on {device}")
+    interrupt = Interrupt()
+    with training_bar(config.batch_size) as (move, line):
+        for report in start(on_progress=move, should_stop=interrupt.asked):
+            line(epoch_line(report, config.epochs))
+    _show(run, export(run, command=command_line()))
+
+
+class Interrupt:
+    """Ctrl-C as a request: the first lets the step finish and the state be saved, the second stops at once."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        for kind in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(kind, self._ask)
+
+    def asked(self) -> bool:
+        """Whether somebody has asked to stop."""
+        return self._asked
+
+    def _ask(self, *_: object) -> None:
+        if self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        note("stopping after this step, and saving; once more stops at once")
+
+
+def _show(run: "Run", exported: "ExportReport") -> None:
+    """Says where everything is."""
+    compared = f"{exported.digits_compared:,} digits read alike by the model and the file"
+    print(f"run     {run}")
+    print(f"model   {exported.path}  ({exported.bytes / 1e6:.1f} MB; {compared})")
+    print(f"curves  {run.curves}")
