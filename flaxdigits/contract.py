@@ -43,6 +43,7 @@ METADATA_KEYS = (
     "classes",
     "hidden",
     "parameters",
+    "weights_sha256",
     "training_data",
     "training_data_sha256",
     "training_rows_in_mnist_test",

@@ -7,9 +7,8 @@ import gzip
 import io
 import zipfile
 import zlib
-from functools import partial
 from pathlib import Path
-from typing import BinaryIO, TextIO
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -28,7 +27,7 @@ PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 NPZ_KEYS = (("images", "labels"), ("x_train", "y_train"), ("x", "y"))
 
 
-def load(source: object = MNIST_TRAIN) -> Digits:
+def load(source: Any = MNIST_TRAIN) -> Digits:
     """Reads digits from any source that is known.
 
     Args:
@@ -59,19 +58,15 @@ def _embedded(name: str) -> Digits:
 
 def _read_file(path: Path) -> Digits:
     try:
-        with path.open("rb") as file:
+        with open_unpacked(path) as file:
             head = file.read(4)
         if head.startswith(ZIP_MAGIC):
             return _read_zip(path)
-        opener = gzip.open if head.startswith(GZIP_MAGIC) else open
-        with opener(path, "rb") as file:
-            head = file.read(4)
         if head.startswith(IDX_MAGIC):
             return read_idx(path)
         if head.startswith(PICTURE_MAGICS):
             raise DataError(f"{path}: a single picture; `flaxdigits predict` reads those, a data set is a folder")
-        text = partial(_open_text, opener, path)
-        return kaggle_csv.read_csv(text, str(path), path if opener is open else None)
+        return kaggle_csv.read_csv(lambda: _as_text(open_unpacked(path)), str(path), None if is_gzip(path) else path)
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
     except OSError as error:
@@ -83,11 +78,18 @@ def read_csv_bytes(content: bytes, name: str) -> Digits:
     return kaggle_csv.read_csv(lambda: _as_text(io.BytesIO(content)), name)
 
 
-def _open_text(opener, path: Path) -> TextIO:
-    return _as_text(opener(path, "rb"))
+def is_gzip(path: Path) -> bool:
+    """Whether a file is compressed with gzip, whatever it is called."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
 
 
-def _as_text(binary: BinaryIO) -> TextIO:
+def open_unpacked(path: Path) -> io.BufferedIOBase:
+    """Opens a file for reading, through gzip where it is compressed so."""
+    return gzip.open(path) if is_gzip(path) else path.open("rb")
+
+
+def _as_text(binary: Any) -> TextIO:
     return io.TextIOWrapper(binary, encoding="utf-8-sig")
 
 
@@ -136,9 +138,7 @@ def read_idx(path: Path) -> Digits:
 
 def read_idx_array(path: Path) -> np.ndarray:
     """Reads one array of bytes in IDX form (LeCun 1998): a magic number, the big-endian sizes, the data."""
-    with path.open("rb") as file:
-        compressed = file.read(2) == GZIP_MAGIC
-    with (gzip.open if compressed else open)(path, "rb") as file:
+    with open_unpacked(path) as file:
         content = file.read()
     dimensions = content[3] if len(content) > 3 else 0
     start = 4 + 4 * dimensions

@@ -52,9 +52,9 @@ class Digits:
         """Names the content: the SHA-256 of the images' bytes followed by the labels' bytes."""
         import hashlib  # loads OpenSSL, which reading a digit does not need
 
-        digest = hashlib.sha256(np.ascontiguousarray(self.images))
+        digest = hashlib.sha256(self.images.tobytes())
         if self.labels is not None:
-            digest.update(np.ascontiguousarray(self.labels))
+            digest.update(self.labels.tobytes())
         return digest.hexdigest()
 
     def known_labels(self) -> np.ndarray:

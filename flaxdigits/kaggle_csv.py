@@ -7,13 +7,16 @@ number from 0 to 255. Only when it refuses is the text read again, slowly, to sa
 from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import numpy as np
 
 from flaxdigits.contract import PIXELS, SIDE
 from flaxdigits.digits import Digits
 from flaxdigits.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LABEL = "label"
 PIXEL_NAMES = [f"pixel{i}" for i in range(PIXELS)]
@@ -48,7 +51,7 @@ def read_csv(open_text: Callable[[], TextIO], name: str, path: Path | None = Non
     return _digits(table, columns, name)
 
 
-def read_frame(frame, name: str = "DataFrame") -> Digits:
+def read_frame(frame: "pd.DataFrame", name: str = "DataFrame") -> Digits:
     """Reads digits from a pandas DataFrame in Kaggle's form, without importing pandas."""
     columns = [str(column) for column in frame.columns]
     _check_columns(columns, name)

@@ -120,7 +120,7 @@ def keeps_convention(ink: np.ndarray) -> bool:
     """Whether 28x28 pixels hold a digit whose box and centre of mass are as MNIST's are."""
     rows, columns = (np.flatnonzero(ink.max(axis=axis)) for axis in (1, 0))
     longest = max(np.ptp(rows), np.ptp(columns)) + 1
-    return BOX - 1 <= longest <= BOX and bool(np.all(np.abs(centre_of_mass(ink) - CENTRE) <= 1))
+    return bool(BOX - 1 <= longest <= BOX and np.all(np.abs(centre_of_mass(ink) - CENTRE) <= 1))
 
 
 def centre_of_mass(ink: np.ndarray) -> np.ndarray:

@@ -21,7 +21,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     report = write(arguments.source, arguments.out, command_line())
     print(
-        f"{report.path}: {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}\n"
+        f"{report.path}: {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, weights {report.weights_sha256}\n"
         f"gate: {report.digits_compared:,} digits, none read otherwise than by the network; largest difference of a "
         f"probability {report.largest_difference_alone:.1e} one by one, "
         f"{report.largest_difference_batched:.1e} in batches of 1,000"

@@ -37,42 +37,28 @@ def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None]
 
     Elsewhere than on a terminal there is no bar, and the lines come plain.
     """
+    from rich import progress as rich_progress
     from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
 
     console = Console(stderr=True, highlight=False)
     if not console.is_terminal:
         yield (lambda _: None), note
         return
     columns = (
-        TextColumn("epoch {task.fields[epoch]}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]} images/s  loss {task.fields[loss]}  accuracy {task.fields[accuracy]}"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        rich_progress.TaskProgressColumn(),
+        rich_progress.TimeElapsedColumn(),
+        rich_progress.TextColumn("left"),
+        rich_progress.TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("train", total=None, epoch="1", rate="-", loss="-", accuracy="-")
+    with rich_progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("compiling", total=None)
 
         def move(progress: "Progress") -> None:
-            speed = bar.tasks[0].speed
-            bar.update(
-                task,
-                total=progress.steps,
-                completed=progress.step,
-                epoch=str(progress.epoch),
-                rate=f"{speed * batch_size:,.0f}" if speed else "-",
-                loss=f"{progress.loss:.4f}",
-                accuracy=f"{progress.accuracy:.2%}",
-            )
+            rate = f"{(bar.tasks[0].speed or 0) * batch_size:,.0f} images/s"
+            figures = f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}"
+            text = f"epoch {progress.epoch}  {figures}  {rate}"
+            bar.update(task, total=progress.steps, completed=progress.step, description=text)
 
         yield move, lambda line: bar.console.print(line, soft_wrap=True)

@@ -2,8 +2,9 @@
 
 import argparse
 import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from flaxdigits.extras import require
 from flaxdigits.training.config import PRESETS, Device, Precision, TrainConfig
@@ -12,6 +13,7 @@ from flaxdigits_cli.show import command_line, epoch_line, note, training_bar
 if TYPE_CHECKING:
     from flaxdigits.runs import Run
     from flaxdigits.training.export import ExportReport
+    from flaxdigits.training.history import EpochReport
 
 DEFAULTS = PRESETS["default"]
 CHANGES = ("data", "epochs", "batch_size", "learning_rate", "hidden", "precision", "device", "seed")
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add(parser, "seed", "the same seed gives the same weights", type=int, metavar="N")
 
 
-def _add(parser: argparse.ArgumentParser, name: str, text: str, **options) -> None:
+def _add(parser: argparse.ArgumentParser, name: str, text: str, **options: Any) -> None:
     """Adds an option that changes one value of the configuration; help shows what the default preset has."""
     value = getattr(DEFAULTS, name)
     shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
@@ -83,7 +85,7 @@ def _resume(path: Path) -> None:
     _watch(run, config, lambda **hooks: resume(digits, run, **hooks))
 
 
-def _watch(run: "Run", config: TrainConfig, start) -> None:
+def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[EpochReport]]") -> None:
     """Draws the training as it goes, then exports what it gave."""
     from flaxdigits.training.devices import describe, make_mesh
     from flaxdigits.training.export import export

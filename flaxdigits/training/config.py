@@ -8,7 +8,7 @@ import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from flaxdigits import atomic
 from flaxdigits.data import MNIST_TRAIN
@@ -68,7 +68,7 @@ class TrainConfig:
     data: str = MNIST_TRAIN  # what `flaxdigits.load` takes
     validation: float = 0.1  # share held out, by writer where writers are known; 0 trains on everything
     hidden: tuple[int, ...] = (1024, 512, 256)
-    epochs: int = 40
+    epochs: int = 50
     batch_size: int = 512
     optimizer: Optimizer = "adamw"
     learning_rate: float = 2e-3  # its peak
@@ -103,7 +103,7 @@ class TrainConfig:
                     getattr(self, entry.name) in choices, entry.name, " or ".join(choices), getattr(self, entry.name)
                 )
 
-    def changed(self, **values: object) -> Self:
+    def changed(self, **values: Any) -> Self:
         """Returns a copy with those of the values that are not None."""
         return replace(self, **{name: value for name, value in values.items() if value is not None})
 
@@ -166,7 +166,7 @@ def preset(name: str) -> TrainConfig:
     return PRESETS[name]
 
 
-def _build(cls, values: dict, prefix: str = ""):
+def _build(cls: Any, values: dict, prefix: str = "") -> Any:
     """Makes a configuration dataclass from a TOML table, with each value's type checked."""
     kinds = {entry.name: entry.type for entry in fields(cls)}
     for name in values:
@@ -174,14 +174,14 @@ def _build(cls, values: dict, prefix: str = ""):
     return cls(**{name: _convert(kinds[name], value, prefix + name) for name, value in values.items()})
 
 
-def _convert(kind, value: object, name: str) -> object:
+def _convert(kind: Any, value: Any, name: str) -> object:
     """Returns a TOML value as what the dataclass field holds."""
     if kind is Deformation:
         _check(isinstance(value, dict), name, "a table", value)
-        return _build(Deformation, value, f"{name}.")  # type: ignore[arg-type]
+        return _build(Deformation, value, f"{name}.")
     if isinstance(kind, types.GenericAlias):
         _check(isinstance(value, list) and all(type(width) is int for width in value), name, "a list of widths", value)
-        return tuple(value)  # type: ignore[arg-type]
+        return tuple(value)
     if kind is float and type(value) is int:
         return float(value)
     expected = kind if isinstance(kind, type) else str

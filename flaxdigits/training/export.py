@@ -35,7 +35,7 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.model import WHITE, count_parameters
 from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.step import Params
-from flaxdigits.training.weights import predict_logits, trained_weights
+from flaxdigits.training.weights import predict_logits, trained_weights, weights_sha256
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class ExportReport:
     digits_compared: int
     largest_difference_alone: float  # of a probability, file against model, one digit a call
     largest_difference_batched: float  # the same, 1,000 digits a call
+    weights_sha256: str
 
 
 def export(run: Run | Path | str | None = None, out: Path | str | None = None, command: str = "") -> ExportReport:
@@ -66,12 +67,13 @@ def export(run: Run | Path | str | None = None, out: Path | str | None = None, c
     path = Path(out) if out else run.model
     test = load(MNIST_TEST)
     expected = predict_probabilities(config, params, test)
-    metadata = make_metadata(config, Provenance.read(run.data), expected, test, command)
+    metadata = make_metadata(config, Provenance.read(run.data), expected, test)
+    metadata |= {"weights_sha256": weights_sha256(params), "command": command}
     with atomic.replacing(path) as beside:
         beside.write_bytes(make_model_proto(params, metadata).SerializeToString())
         alone, batched = check_gate(beside, expected, test.images)
         size = beside.stat().st_size
-    return ExportReport(path, size, len(test), alone, batched)
+    return ExportReport(path, size, len(test), alone, batched, metadata["weights_sha256"])
 
 
 def predict_probabilities(config: TrainConfig, params: Params, digits: Digits) -> np.ndarray:
@@ -90,7 +92,7 @@ def make_model_proto(params: Params, metadata: dict[str, str]) -> onnx.ModelProt
         helper.make_node("Softmax", ["logits"], [PROBABILITIES.name], axis=1),
         helper.make_node("ArgMax", [PROBABILITIES.name], [DIGIT.name], axis=1, keepdims=0),
     ]
-    white = numpy_helper.from_array(np.float32(WHITE), "white")
+    white = numpy_helper.from_array(np.array(WHITE, np.float32), "white")
     weights = [tensor for index, layer in enumerate(layers) for tensor in _layer_tensors(index, layer)]
     inputs = [helper.make_tensor_value_info(INPUT.name, TensorProto.UINT8, ["batch", SIDE, SIDE])]
     outputs = [
@@ -117,10 +119,8 @@ def _layer_tensors(index: int, layer: dict) -> list[TensorProto]:
     return [numpy_helper.from_array(np.asarray(layer[name]), f"{name}{index}") for name in ("kernel", "bias")]
 
 
-def make_metadata(
-    config: TrainConfig, data: Provenance, probabilities: np.ndarray, test: Digits, command: str
-) -> dict[str, str]:
-    """Says what the file is; the keys are contract.METADATA_KEYS."""
+def make_metadata(config: TrainConfig, data: Provenance, probabilities: np.ndarray, test: Digits) -> dict[str, str]:
+    """Says what the file is: contract.METADATA_KEYS, but for the weights and the command."""
     accuracy = f"{(probabilities.argmax(axis=1) == test.known_labels()).mean():.4f}"
     if data.rows_in_mnist_test:
         accuracy = f"not stated: {data.rows_in_mnist_test} of its digits were trained on"
@@ -139,7 +139,6 @@ def make_metadata(
         "seed": str(config.seed),
         "test_accuracy": accuracy,
         "test_data": f"MNIST's {len(test)} test digits",
-        "command": command,
     }
 
 

@@ -64,8 +64,8 @@ class Loop:
         self.should_stop = should_stop
         self.size = 1  # steps in the next slice, adapted to SLICE_SECONDS
         self.saved_at = time.monotonic()
-        digits = TrainingSet(setup.training.images, setup.training.known_labels())
-        self.digits = jax.device_put(digits, replicated(setup.mesh))
+        arrays = setup.training.images, setup.training.known_labels()
+        self.digits = TrainingSet(*jax.device_put(arrays, replicated(setup.mesh)))
 
     def run_epoch(self, state: TrainState) -> tuple[TrainState, float]:
         """Goes on to the end of the present epoch; returns the state and the seconds it took."""

@@ -20,7 +20,7 @@ from flaxdigits.training.devices import divided
 from flaxdigits.training.model import DenseStack, as_pixels
 from flaxdigits.training.optimizer import make_optimizer, make_schedule
 
-Params = PyTree[Float[Array, "..."]]
+Params = dict[str, dict[int, dict[str, Array]]]  # {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}
 EMA_RAMP = 10  # the average forgets its first, random weights: decay at most (1 + step) / (10 + step)
 
 
@@ -55,6 +55,12 @@ def make_model(config: TrainConfig) -> DenseStack:
     return DenseStack(config.hidden, dtype=jnp.dtype(config.precision), rngs=nnx.Rngs(config.seed))
 
 
+def make_graph(config: TrainConfig) -> nnx.GraphDef:
+    """Returns the network's structure without computing any weights."""
+    return nnx.graphdef(nnx.eval_shape(partial(make_model, config)))
+
+
+@partial(jax.jit, static_argnums=(0, 1))  # one compilation in place of one for each operation
 def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
     """Returns the state before the first step."""
     params = nnx.to_pure_dict(nnx.state(make_model(config), nnx.Param))
@@ -82,7 +88,7 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
     deform, step, all in one loop on the device. The bounds are data, not constants, so a whole
     epoch and a part of it run the same machine code and give the same bits.
     """
-    graph = nnx.graphdef(make_model(config))
+    graph = make_graph(config)
     optimizer = make_optimizer(config, make_schedule(config, steps_per_epoch))
     key = jax.random.key(config.seed)
     shuffle_key, deform_key = jax.random.split(key)

@@ -1,5 +1,6 @@
 """Trained weights: read back from a run, and used to read digits with JAX."""
 
+import hashlib
 import math
 from functools import partial
 
@@ -16,7 +17,7 @@ from flaxdigits.training.checkpoint import restore_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh, replicated
 from flaxdigits.training.model import as_pixels
-from flaxdigits.training.step import Params, forward, init_state, make_model
+from flaxdigits.training.step import Params, forward, init_state, make_graph
 
 BATCH = 2000  # digits a call; keeps the largest activation of the reference stack at 24 MB
 
@@ -33,7 +34,7 @@ def evaluate(config: TrainConfig, params: Params, digits: Digits | None) -> tupl
 
 def predict_logits(config: TrainConfig, params: Params, images: np.ndarray) -> np.ndarray:
     """Returns the logits of images uint8 [n, 28, 28] as float32 [n, 10]."""
-    graph = nnx.graphdef(make_model(config))
+    graph = make_graph(config)
     starts = range(0, len(images), BATCH)
     return np.concatenate([_read(graph, params, images[start : start + BATCH]) for start in starts])
 
@@ -41,6 +42,15 @@ def predict_logits(config: TrainConfig, params: Params, images: np.ndarray) -> n
 @partial(jax.jit, static_argnums=0)
 def _read(graph: nnx.GraphDef, params: Params, images: UInt8[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
     return forward(graph, params, as_pixels(images))
+
+
+def weights_sha256(params: Params) -> str:
+    """Names the weights: the SHA-256 of each layer's kernel and bias, as float32, from the first layer on."""
+    digest = hashlib.sha256()
+    for _, layer in sorted(params["layers"].items()):
+        for name in ("kernel", "bias"):
+            digest.update(np.asarray(layer[name], np.float32).tobytes())
+    return digest.hexdigest()
 
 
 def trained_weights(run: Run) -> tuple[TrainConfig, Params]:

@@ -1,0 +1,95 @@
+"""What the tests share: real digits, their CSV, and a small model that keeps the contract."""
+
+import numpy as np
+import pytest
+
+import flaxdigits
+from flaxdigits import contract
+
+
+@pytest.fixture(scope="session")
+def mnist_train():
+    return flaxdigits.load("mnist-train")
+
+
+@pytest.fixture(scope="session")
+def mnist_test():
+    return flaxdigits.load("mnist-test")
+
+
+@pytest.fixture(scope="session")
+def few(mnist_test):
+    return mnist_test[:20]
+
+
+@pytest.fixture(scope="session")
+def to_table():
+    """Kaggle's train.csv of some digits, as lists of cells with the header first."""
+
+    def cells(digits):
+        header = ["label", *(f"pixel{i}" for i in range(784))]
+        pixels = digits.images.reshape(-1, 784)
+        return [header, *([str(label), *map(str, row)] for label, row in zip(digits.labels, pixels, strict=True))]
+
+    return cells
+
+
+@pytest.fixture(scope="session")
+def to_csv(to_table):
+    """Kaggle's train.csv of some digits, as text."""
+    return lambda digits: "".join(",".join(row) + "\n" for row in to_table(digits))
+
+
+@pytest.fixture(scope="session")
+def write_model():
+    """Writes softmax(pixels / 255 @ weights) as an ONNX file; every change breaks the contract in one place."""
+
+    def write(
+        path, weights, input_name="pixels", input_type="UINT8", input_shape=("batch", 28, 28),
+        batch="batch", digit_type="INT64", outputs=("digit", "probabilities"), metadata=None,
+    ):  # fmt: skip
+        from onnx import TensorProto, helper, numpy_helper, save
+
+        types = {name: getattr(TensorProto, name) for name in ("FLOAT", input_type, digit_type)}
+        nodes = [
+            helper.make_node("Cast", [input_name], ["floats"], to=TensorProto.FLOAT),
+            helper.make_node("Div", ["floats", "white"], ["scaled"]),
+            helper.make_node("Flatten", ["scaled"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "weights"], ["logits"]),
+            helper.make_node("Softmax", ["logits"], ["probabilities"], axis=1),
+            helper.make_node("ArgMax", ["probabilities"], ["index"], axis=1, keepdims=0),
+            helper.make_node("Cast", ["index"], ["digit"], to=types[digit_type]),
+        ]
+        known = {
+            "digit": helper.make_tensor_value_info("digit", types[digit_type], [batch]),
+            "probabilities": helper.make_tensor_value_info("probabilities", types["FLOAT"], [batch, weights.shape[1]]),
+        }
+        pixels = helper.make_tensor_value_info(input_name, types[input_type], input_shape)
+        constants = {"white": np.float32(255), "weights": weights.astype(np.float32)}
+        held = [numpy_helper.from_array(value, name) for name, value in constants.items()]
+        graph = helper.make_graph(nodes, "digits", [pixels], [known[name] for name in outputs], held)
+        opset = [helper.make_opsetid("", contract.OPSET)]
+        model = helper.make_model(graph, opset_imports=opset, ir_version=contract.IR_VERSION)
+        helper.set_model_props(model, metadata or {})
+        save(model, path)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(mnist_train):
+    """Softmax regression after 100 steps of gradient descent on 5,000 training digits, [784, 10]."""
+    pixels = mnist_train.images[:5000].reshape(-1, 784).astype(np.float32) / 255
+    truth = np.eye(10, dtype=np.float32)[mnist_train.labels[:5000]]
+    weights = np.zeros((784, 10), np.float32)
+    for _ in range(100):
+        powers = np.exp(pixels @ weights)
+        weights += 0.5 * pixels.T @ (truth - powers / powers.sum(axis=1, keepdims=True)) / len(pixels)
+    return weights
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory, write_model, tiny_weights):
+    """An .onnx file that keeps the contract and reads more than 85% of the test digits."""
+    return write_model(tmp_path_factory.mktemp("model") / "tiny.onnx", tiny_weights, metadata={"name": "tiny"})

@@ -1,0 +1,76 @@
+import pytest
+
+from flaxdigits.errors import ConfigError
+from flaxdigits.training.config import PRESETS, Deformation, TrainConfig
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_survives_toml(name, tmp_path):
+    PRESETS[name].save(tmp_path / "config.toml")
+    assert TrainConfig.from_toml(tmp_path / "config.toml") == PRESETS[name]
+
+
+def test_a_change_survives_toml(tmp_path):
+    config = TrainConfig(hidden=(7, 5), label_smoothing=0, deformation=Deformation(rotation=3), seed=9)
+    config.save(tmp_path / "config.toml")
+    assert TrainConfig.from_toml(tmp_path / "config.toml") == config
+
+
+def test_what_a_file_leaves_out_has_its_default(tmp_path):
+    (tmp_path / "config.toml").write_text("epochs = 3\n[deformation]\nrotation = 5\n")
+    expected = TrainConfig(epochs=3, deformation=Deformation(rotation=5.0))
+    assert TrainConfig.from_toml(tmp_path / "config.toml") == expected
+
+
+def test_the_reference_is_the_original_recipe():
+    # original-readme: 3000-2000-1000-500-250-64, Adam; Keras's Adam defaults to 1e-3
+    reference = PRESETS["reference"]
+    assert reference.hidden == (3000, 2000, 1000, 500, 250, 64)
+    assert (reference.optimizer, reference.learning_rate, reference.batch_size) == ("adam", 1e-3, 32)
+    assert reference.epochs == 100
+    assert reference.deformation.is_none
+    assert (reference.label_smoothing, reference.ema_decay, reference.schedule) == (0, 0, "constant")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epochs = 0", "epochs: expected 1 or more, got 0"),
+        ("epochs = 1.5", "epochs: expected a int, got 1.5"),
+        ("hidden = []", "hidden: expected widths above 0, got []"),
+        ("hidden = [10, 0]", "hidden: expected widths above 0, got [10, 0]"),
+        ('hidden = "10"', "hidden: expected a list of widths, got 10"),
+        ("learning_rate = -1", "learning_rate: expected above 0, got -1.0"),
+        ("learning_rate = nan", "learning_rate: expected above 0, got nan"),
+        ("validation = 1.0", "validation: expected from 0 to below 1, got 1.0"),
+        ("ema_decay = 1.0", "ema_decay: expected from 0 to below 1, got 1.0"),
+        ('optimizer = "sgd"', "optimizer: expected adam or adamw, got sgd"),
+        ('precision = "float16"', "precision: expected float32 or bfloat16, got float16"),
+        ("patience = 3\nvalidation = 0.0", "patience: expected 0 where nothing is held out, got 3"),
+        ("deformation = 3", "deformation: expected a table, got 3"),
+        ("[deformation]\nsmoothness = 0", "deformation.smoothness: expected above 0, got 0.0"),
+        ("[deformation]\nelastic = -0.5", "deformation.elastic: expected 0 or more, got -0.5"),
+    ],
+)
+def test_what_cannot_work_is_named(text, message, tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig.from_toml(path)
+    assert str(caught.value) == f"{path}: {message}"
+
+
+@pytest.mark.parametrize("text", ["epoch = 3", "[deformation]\nrotate = 3"])
+def test_an_unknown_name_is_refused_with_the_known_ones(text, tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="expected one of .*, got an unknown name"):
+        TrainConfig.from_toml(path)
+
+
+@pytest.mark.parametrize("content", [b"epochs = ", b"\xff\xfe"])
+def test_a_file_that_is_no_toml_is_refused(content, tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigError, match=r"config\.toml: "):
+        TrainConfig.from_toml(path)

@@ -1,0 +1,72 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy.ndimage import map_coordinates
+
+from flaxdigits.training.config import NO_DEFORMATION, Deformation
+from flaxdigits.training.deform import affine_map, deform, elastic_field, sample
+
+KEY = jax.random.key(3)
+
+
+def only(**amounts):
+    return Deformation(**{"rotation": 0, "shear": 0, "scale": 0, "shift": 0, "elastic": 0} | amounts)
+
+
+def test_no_deformation_is_the_identity(mnist_test):
+    images = mnist_test.images[:20]
+    np.testing.assert_array_equal(deform(jnp.asarray(images), KEY, NO_DEFORMATION), images)
+
+
+def test_sampling_equals_scipy(mnist_test):
+    images = mnist_test.images[:8]
+    rows, columns = np.random.default_rng(0).uniform(-4, 31, (2, 8, 28, 28)).astype(np.float32)
+    expected = [
+        map_coordinates(image.astype(np.float32), [r, c], order=1, mode="grid-constant")
+        for image, r, c in zip(images, rows, columns, strict=True)
+    ]
+    np.testing.assert_allclose(sample(jnp.asarray(images), rows, columns), expected, atol=1e-2)
+
+
+def test_pixels_stay_in_their_range(mnist_test):
+    bent = deform(jnp.asarray(mnist_test.images[:200]), KEY, Deformation())
+    assert 0 <= bent.min() <= bent.max() <= 255
+
+
+def test_the_elastic_displacement_has_the_deviation_asked_for():
+    field = jnp.stack(elastic_field(KEY, 4000, only(elastic=1.5)))
+    np.testing.assert_allclose(field.std(axis=1), 1.5, rtol=0.05)  # in each of the 28 x 28 places
+    np.testing.assert_allclose(field.mean(), 0, atol=0.02)
+
+
+def test_the_elastic_displacement_goes_together_as_far_as_its_smoothness():
+    # White noise smoothed by a Gaussian of sigma has the correlation exp(-d^2 / 4 sigma^2) at distance d.
+    field = elastic_field(KEY, 8000, only(elastic=1, smoothness=4))[0]
+    for distance in (2, 4, 8):
+        found = jnp.mean(field[:, 14, 8] * field[:, 14, 8 + distance])
+        assert float(found) == pytest.approx(np.exp(-(distance**2) / 64), abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("amounts", "largest"),
+    [(only(shift=2.0), 2.0), (only(rotation=90), 28.0), (only(shear=0.5), 7.0), (only(scale=np.log(2)), 14.0)],
+)
+def test_an_affine_amount_is_reached_and_not_exceeded(amounts, largest):
+    rows, columns = affine_map(KEY, 3000, amounts)
+    ideal = jnp.arange(28.0)
+    moved = jnp.maximum(jnp.abs(rows - ideal[:, None]), jnp.abs(columns - ideal[None, :])).max()
+    assert 0.95 * largest < moved <= largest + 1e-4
+
+
+def test_a_whole_pixel_shift_moves_the_picture(mnist_test):
+    image = jnp.asarray(mnist_test.images[:1])
+    rows, columns = jnp.indices((1, 28, 28), jnp.float32)[1:]
+    np.testing.assert_array_equal(sample(image, rows + 1, columns)[0, :-1], image[0, 1:])
+
+
+def test_the_key_decides_the_deformation(mnist_test):
+    images = jnp.asarray(mnist_test.images[:4])
+    first, same, other = (deform(images, jax.random.key(seed), Deformation()) for seed in (1, 1, 2))
+    assert jnp.array_equal(first, same)
+    assert not jnp.allclose(first, other)

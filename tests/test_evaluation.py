@@ -1,0 +1,123 @@
+import json
+import math
+
+import numpy as np
+import pytest
+
+from flaxdigits.digits import Digits
+from flaxdigits.errors import DataError
+from flaxdigits.evaluation import Evaluation
+from flaxdigits.recognizer import Recognizer
+
+
+def judge(labels, probabilities):
+    labels = np.array(labels, np.uint8)
+    images = np.zeros((len(labels), 28, 28), np.uint8)
+    return Evaluation(labels, np.array(probabilities, np.float32), images, "four digits", "by hand")
+
+
+@pytest.fixture
+def four():
+    """0 read as 0 at 1/2; 1 and 2 read as 7 at 3/4 and 7/8; 3 read as 3 for certain."""
+    probabilities = np.zeros((4, 10))
+    probabilities[0, [0, 5]] = 1 / 2, 1 / 2
+    probabilities[1, [1, 7]] = 1 / 4, 3 / 4
+    probabilities[2, [2, 7]] = 1 / 8, 7 / 8
+    probabilities[3, 3] = 1
+    return judge([0, 1, 2, 3], probabilities)
+
+
+def test_accuracy_and_errors_by_hand(four):
+    assert four.digits.tolist() == [0, 7, 7, 3]
+    assert four.wrong.tolist() == [False, True, True, False]
+    assert (four.errors, four.accuracy) == (2, 0.5)
+
+
+def test_loss_by_hand(four):
+    # The truth had 1/2, 1/4, 1/8 and 1: 1, 2, 3 and 0 times ln 2.
+    assert four.loss == pytest.approx(6 / 4 * math.log(2), abs=1e-12)
+
+
+def test_a_truth_given_no_probability_costs_87_nats_and_not_infinity():
+    probabilities = np.zeros((1, 10))
+    probabilities[0, 1] = 1
+    assert judge([0], probabilities).loss == pytest.approx(126 * math.log(2))  # float32's smallest normal is 2**-126
+
+
+def test_calibration_error_by_hand(four):
+    # Each row is alone in its bin of 1/15; confidence and outcome are 1/2, 3/4, 7/8 and 0 apart.
+    assert four.calibration_error == pytest.approx((1 / 2 + 3 / 4 + 7 / 8) / 4, abs=1e-12)
+
+
+def test_calibration_error_is_zero_where_confidence_is_the_share_of_right_answers():
+    probabilities = np.zeros((4, 10))
+    probabilities[:, [0, 1]] = 3 / 4, 1 / 4
+    assert judge([0, 0, 0, 1], probabilities).calibration_error == 0
+
+
+def test_calibration_error_equals_its_definition():
+    rng = np.random.default_rng(0)
+    evaluation = judge(rng.integers(0, 10, 500), rng.dirichlet(np.full(10, 0.3), 500))
+    bins = [[] for _ in range(15)]
+    for label, row in zip(evaluation.labels, evaluation.probabilities.astype(float), strict=True):
+        bins[min(int(max(row) * 15), 14)].append((max(row), row.argmax() == label))
+    gaps = [abs(sum(c for c, _ in held) / len(held) - sum(r for _, r in held) / len(held)) for held in bins if held]
+    weights = [len(held) / 500 for held in bins if held]
+    expected = sum(weight * gap for weight, gap in zip(weights, gaps, strict=True))
+    assert evaluation.calibration_error == pytest.approx(expected, abs=1e-9)
+    assert expected > 0.05  # else this compares nothing
+
+
+def test_confusion_has_the_truth_in_rows_and_the_answers_in_columns(four):
+    expected = np.zeros((10, 10), int)
+    expected[[0, 1, 2, 3], [0, 7, 7, 3]] = 1
+    assert np.array_equal(four.confusion, expected)
+
+
+def test_a_digit_that_does_not_occur_has_no_accuracy(four):
+    assert four.accuracy_per_digit[:4].tolist() == [1, 0, 0, 1]
+    assert np.isnan(four.accuracy_per_digit[4:]).all()
+
+
+def test_the_worst_mistake_is_the_one_that_gave_the_truth_least(four):
+    assert four.worst(5).tolist() == [2, 1]
+    assert four.worst(1).tolist() == [2]
+
+
+def test_the_summary_is_strict_json_and_counts_its_rows_from_1(four):
+    summary = json.loads(json.dumps(four.summary(), allow_nan=False))
+    assert (summary["model"], summary["data"], summary["digits"]) == ("by hand", "four digits", 4)
+    assert (summary["errors"], summary["accuracy"]) == (2, 0.5)
+    assert summary["accuracy_per_digit"] == [1, 0, 0, 1, *[None] * 6]
+    assert summary["confusion"][1][7] == 1
+    assert summary["mistakes"] == [3, 2]
+
+
+def test_the_frame_has_a_row_a_digit(four):
+    pytest.importorskip("pandas")
+    frame = four.per_digit_frame()
+    assert frame.index.tolist() == list(range(10))
+    assert frame["digits"].tolist() == [1, 1, 1, 1, *[0] * 6]
+    assert frame["errors"].tolist() == [0, 1, 1, *[0] * 7]
+    assert frame["accuracy"][:4].tolist() == [1, 0, 0, 1]
+
+
+def test_the_short_last_batch_is_counted(tiny_model, mnist_test):
+    evaluation = Evaluation.of(Recognizer(tiny_model), mnist_test[:2037])
+    assert len(evaluation.labels) == evaluation.confusion.sum() == 2037
+
+
+def test_a_softmax_regression_reads_85_percent_of_the_test_digits(tiny_model, mnist_test):
+    evaluation = Evaluation.of(Recognizer(tiny_model), mnist_test)
+    assert 0.85 < evaluation.accuracy < 0.93
+    assert (evaluation.model, evaluation.data) == (str(tiny_model), "mnist-test")
+
+
+def test_digits_without_labels_cannot_be_judged(tiny_model, few):
+    with pytest.raises(DataError, match="^unlabelled: has no labels, and they are needed here$"):
+        Evaluation.of(Recognizer(tiny_model), Digits(few.images, name="unlabelled"))
+
+
+def test_probabilities_of_another_shape_are_refused():
+    with pytest.raises(DataError, match=r"^expected probabilities \[2, 10\], got \[2, 9\]$"):
+        judge([0, 1], np.zeros((2, 9)))

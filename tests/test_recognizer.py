@@ -1,0 +1,139 @@
+import shutil
+
+import numpy as np
+import pytest
+
+from flaxdigits.errors import DataError, ModelError, RunError
+from flaxdigits.recognizer import BATCH, Recognizer
+
+PIXELS = "pixels tensor(uint8) [batch, 28, 28]"
+PROBABILITIES = "probabilities tensor(float) [batch, 10]"
+
+
+@pytest.fixture(scope="module")
+def recognizer(tiny_model):
+    return Recognizer(tiny_model)
+
+
+def test_it_answers_as_the_same_formula_in_numpy(recognizer, tiny_weights, few):
+    powers = np.exp(few.images.reshape(-1, 784) / 255 @ tiny_weights.astype(np.float64))
+    answer = recognizer(few.images)
+    assert np.allclose(answer.probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+    assert np.array_equal(answer.digits, powers.argmax(axis=1))
+
+
+def test_answers_have_the_dtypes_and_shapes_of_the_contract(recognizer, few):
+    answer = recognizer(few.images)
+    assert (answer.digits.dtype, answer.digits.shape) == (np.int64, (20,))
+    assert (answer.probabilities.dtype, answer.probabilities.shape) == (np.float32, (20, 10))
+    assert np.allclose(answer.probabilities.sum(axis=1), 1, atol=1e-6)
+
+
+def test_confidences_are_the_probabilities_of_the_digits_answered(recognizer, few):
+    answer = recognizer(few.images)
+    assert np.array_equal(answer.confidences, answer.probabilities[np.arange(20), answer.digits])
+
+
+def test_answers_do_not_depend_on_the_batch(recognizer, mnist_test):
+    images = mnist_test.images[: 2 * BATCH + 1]
+    together, backwards = recognizer(images), recognizer(images[::-1])
+    alone = [recognizer(image[None]) for image in images[:50]]
+    assert len(together.digits) == 2 * BATCH + 1
+    assert np.array_equal(together.digits, backwards.digits[::-1])
+    assert np.allclose(together.probabilities, backwards.probabilities[::-1], atol=1e-6)
+    assert np.allclose(together.probabilities[:50], np.concatenate([a.probabilities for a in alone]), atol=1e-6)
+
+
+def test_no_digits_give_empty_answers(recognizer):
+    answer = recognizer(np.empty((0, 28, 28), np.uint8))
+    assert answer.digits.shape == (0,)
+    assert answer.probabilities.shape == (0, 10)
+
+
+@pytest.mark.parametrize(
+    ("images", "found"),
+    [
+        (np.zeros((2, 28, 28), np.float32), "float32 [2, 28, 28]"),
+        (np.zeros((2, 28, 28), np.int64), "int64 [2, 28, 28]"),
+        (np.zeros((2, 784), np.uint8), "uint8 [2, 784]"),
+        (np.zeros((28, 28), np.uint8), "uint8 [28, 28]"),
+        (np.zeros((2, 28, 28, 1), np.uint8), "uint8 [2, 28, 28, 1]"),
+    ],
+)
+def test_other_pixels_are_refused(recognizer, images, found):
+    with pytest.raises(DataError) as caught:
+        recognizer(images)
+    assert str(caught.value) == f"expected pixels as uint8 [n, 28, 28], got {found}"
+
+
+@pytest.mark.parametrize(
+    ("change", "classes", "message"),
+    [
+        pytest.param(
+            {"input_name": "image"}, 10, f"expected one input, {PIXELS}, got image tensor(uint8) [batch, 28, 28]",
+            id="input of another name",
+        ),
+        pytest.param(
+            {"input_type": "FLOAT"}, 10, f"expected {PIXELS}, got pixels tensor(float) [batch, 28, 28]",
+            id="float input",
+        ),
+        pytest.param(
+            {"input_shape": ("batch", 784)}, 10, f"expected {PIXELS}, got pixels tensor(uint8) [batch, 784]",
+            id="flat input",
+        ),
+        pytest.param(
+            {"outputs": ["probabilities"]}, 10, f"expected output digit tensor(int64) [batch], got {PROBABILITIES}",
+            id="no digit",
+        ),
+        pytest.param(
+            {"outputs": ["digit"]}, 10, f"expected output {PROBABILITIES}, got digit tensor(int64) [batch]",
+            id="no probabilities",
+        ),
+        pytest.param(
+            {}, 11, f"expected {PROBABILITIES}, got probabilities tensor(float) [batch, 11]",
+            id="eleven classes",
+        ),
+        pytest.param(
+            {"digit_type": "INT32"}, 10, "expected digit tensor(int64) [batch], got digit tensor(int32) [batch]",
+            id="int32 digit",
+        ),
+    ],
+)  # fmt: skip
+def test_a_model_that_breaks_the_contract_is_refused_in_one_line(tmp_path, write_model, change, classes, message):
+    path = write_model(tmp_path / "m.onnx", np.zeros((784, classes)), **change)
+    with pytest.raises(ModelError) as caught:
+        Recognizer(path)
+    assert str(caught.value) == f"{path}: breaks the contract: {message}"
+
+
+def test_a_model_for_one_size_of_batch_is_refused(tmp_path, write_model):
+    # onnxruntime would accept it here and fail at the first other batch.
+    path = write_model(tmp_path / "m.onnx", np.zeros((784, 10)), input_shape=(1, 28, 28), batch=1)
+    with pytest.raises(ModelError, match=rf"^{path}: breaks the contract: expected pixels [^\n]*1, 28, 28\]"):
+        Recognizer(path)
+
+
+@pytest.mark.parametrize("damage", ["nothing", "text", "cut off"])
+def test_what_is_no_model_is_refused_in_one_line(tmp_path, tiny_model, damage):
+    path = tmp_path / "m.onnx"
+    whole = tiny_model.read_bytes()
+    path.write_bytes({"nothing": b"", "text": b"no model", "cut off": whole[: len(whole) // 2]}[damage])
+    with pytest.raises(ModelError, match=rf"^{path}: not an ONNX model that onnxruntime can load: [^\n]+$"):
+        Recognizer(path)
+
+
+def test_a_missing_model_is_a_run_error(tmp_path):
+    with pytest.raises(RunError):
+        Recognizer(tmp_path / "none.onnx")
+
+
+def test_a_run_directory_is_read_by_the_model_in_it(tmp_path, tiny_model, few):
+    (tmp_path / "config.toml").touch()
+    shutil.copy(tiny_model, tmp_path / "model.onnx")
+    found = Recognizer(tmp_path)
+    assert found.path == tmp_path / "model.onnx"
+    assert np.array_equal(found(few.images).digits, Recognizer(tiny_model)(few.images).digits)
+
+
+def test_metadata_is_what_the_file_says_of_itself(recognizer):
+    assert recognizer.metadata == {"name": "tiny"}
