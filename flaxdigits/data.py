@@ -5,6 +5,7 @@
 
 import gzip
 import io
+import os
 import zipfile
 import zlib
 from pathlib import Path
@@ -23,6 +24,7 @@ EMBEDDED = Path(__file__).with_name("mnist.npz")
 
 GZIP_MAGIC, ZIP_MAGIC, IDX_MAGIC = b"\x1f\x8b", b"PK\x03\x04", b"\x00\x00\x08"
 PICTURE_MAGICS = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
+UNPACKED_BY_NUMPY = frozenset({".gz", ".bz2", ".xz", ".lzma"})  # by their names, not by their content
 # Which arrays of an .npz are images and labels: ours, Keras's mnist.npz, and the field's x and y.
 NPZ_KEYS = (("images", "labels"), ("x_train", "y_train"), ("x", "y"))
 
@@ -41,10 +43,12 @@ def load(source: Any = MNIST_TRAIN) -> Digits:
     """
     if hasattr(source, "columns"):
         return kaggle_csv.read_frame(source)
+    if not isinstance(source, str | Path):
+        raise DataError(f"expected a name, a path or a DataFrame, got {type(source).__name__}")
     if source in (MNIST_TRAIN, MNIST_TEST):
         return _embedded(str(source))
-    path = Path(str(source))
-    if not path.exists():
+    path = Path(source)
+    if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, it is False for a name that is too long
         raise DataError(f"{path}: no such file or folder; left out, the embedded MNIST is used")
     return read_folder(path) if path.is_dir() else _read_file(path)
 
@@ -66,9 +70,15 @@ def _read_file(path: Path) -> Digits:
             return read_idx(path)
         if head.startswith(PICTURE_MAGICS):
             raise DataError(f"{path}: a single picture; `flaxdigits predict` reads those, a data set is a folder")
-        return kaggle_csv.read_csv(lambda: _as_text(open_unpacked(path)), str(path), None if is_gzip(path) else path)
+        return kaggle_csv.read_csv(
+            lambda: _as_text(open_unpacked(path)),
+            str(path),
+            None if is_gzip(path) or path.suffix in UNPACKED_BY_NUMPY else path,
+        )
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
+    except (RuntimeError, NotImplementedError) as error:  # zipfile, of a password or an unknown compression
+        raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
 
@@ -99,7 +109,7 @@ def _read_zip(path: Path) -> Digits:
         members = [member for member in archive.namelist() if not member.endswith("/")]
         if any(member.endswith(".npy") for member in members):
             return read_npz(path)
-        tables = [member for member in members if member.endswith(".csv")]
+        tables = [member for member in members if member.endswith(".csv") and not member.startswith("__MACOSX/")]
         if len(tables) != 1:
             held = ", ".join(members[:5]) or "nothing"
             raise DataError(f"{path}: expected one .csv file in it, got {held}; unpack it and name the one to read")
@@ -112,7 +122,9 @@ def read_npz(path: Path) -> Digits:
         with np.load(path) as arrays:
             for images, labels in NPZ_KEYS:
                 if images in arrays:
-                    return Digits(_squared(arrays[images]), arrays.get(labels), arrays.get("writers"), str(path))
+                    return Digits(
+                        _squared(np.asarray(arrays[images])), arrays.get(labels), arrays.get("writers"), str(path)
+                    )
             held = ", ".join(arrays.files) or "nothing"
     except ValueError as error:  # pickled objects, which are not read
         raise DataError(f"{path}: {error}") from error
@@ -138,10 +150,15 @@ def read_idx(path: Path) -> Digits:
 
 def read_idx_array(path: Path) -> np.ndarray:
     """Reads one array of bytes in IDX form (LeCun 1998): a magic number, the big-endian sizes, the data."""
-    with open_unpacked(path) as file:
-        content = file.read()
+    try:
+        with open_unpacked(path) as file:
+            content = file.read()
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
     dimensions = content[3] if len(content) > 3 else 0
     start = 4 + 4 * dimensions
+    if len(content) < start:
+        raise DataError(f"{path}: expected at least {start} bytes for an IDX header, got {len(content)}")
     shape = tuple(np.frombuffer(content[4:start], ">u4").tolist())
     expected = start + int(np.prod(shape, dtype=np.int64))
     if len(content) != expected:

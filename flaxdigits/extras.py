@@ -17,7 +17,7 @@ EXTRAS = {
         "matplotlib",
         "rich",
     ),
-    "kaggle": ("kaggle",),
+    "kaggle": ("kaggle", "six"),
 }
 
 

@@ -1,5 +1,6 @@
 """What somebody wants read: files of any known kind, each digit in them with a name of its own."""
 
+import codecs
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,8 @@ def _read_bytes(content: bytes) -> Named:
     name = "standard input"
     if not content:
         raise DataError(f"{name}: nothing came in")
-    if content[:1].isdigit() or content[:5].strip(b'"').isalpha():
+    start = content.removeprefix(codecs.BOM_UTF8)[:5].strip(b'"')
+    if start[:1].isdigit() or (start.isalpha() and not start.startswith(b"RIFF")):  # RIFF begins a WebP picture
         return _rows(name, data.read_csv_bytes(content, name).images)
     return Named([name], pictures.read_picture(content, name)[None])
 

@@ -5,7 +5,7 @@ number from 0 to 255. Only when it refuses is the text read again, slowly, to sa
 """
 
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -39,9 +39,9 @@ def read_csv(open_text: Callable[[], TextIO], name: str, path: Path | None = Non
     """
     try:
         with open_text() as text:
-            first, second = text.readline(), text.readline()
+            first, has_more = text.readline(), any(line.strip() for line in text)
         columns, has_header = _columns(first, name)
-        if has_header and not second.strip():
+        if has_header and not has_more:
             raise DataError(f"{name}: no rows of digits under the header")
         table = _parse(open_text, path, skip=int(has_header))
     except UnicodeDecodeError as error:
@@ -83,10 +83,11 @@ def _columns_by_number(count: int, name: str) -> list[str]:
 
 
 def _check_columns(columns: list[str], name: str) -> None:
-    pixels = [column for column in columns if column != LABEL]
-    if len(pixels) != PIXELS or columns.count(LABEL) > 1:
+    if len(columns) not in (PIXELS, PIXELS + 1):
         raise DataError(f"{name}, header: expected {WIDTHS}, got {len(columns)}")
-    for found, expected in zip(pixels, PIXEL_NAMES, strict=True):
+    names = PIXEL_NAMES if LABEL in columns else [LABEL, *PIXEL_NAMES][-len(columns) :]
+    others = [column for column in columns if column != LABEL]
+    for found, expected in zip_longest(others, names):
         if found != expected:
             raise DataError(f"{name}, header: expected column {expected}, got {found!r}")
 

@@ -8,6 +8,7 @@ and spreads as whole-pixel rounding does.
 """
 
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,7 @@ from flaxdigits.errors import DataError
 BOX = 20  # longest side of a digit, pixels
 CENTRE = SIDE // 2  # where the centre of mass goes, pixels from 0
 FAINTEST = 24  # ink that differs from the paper by less than this, of 255, is no ink
-NOISE_MARGIN = 2.0  # ink must stand out from the paper by this many times the paper's own spread
+NOISE_MARGIN = 5.0  # ink must stand out from the paper by this many times the paper's own spread
 EDGE = 0.2  # share of the strongest ink from which a pixel counts toward the digit's box
 ORIENTATION = 0x0112  # the EXIF tag
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
@@ -38,9 +39,12 @@ def read_picture(source: Path | bytes, name: str | None = None) -> np.ndarray:
     Raises:
         DataError: where the file is no picture, or there is no digit in it.
     """
-    name = name or str(source)
+    name = name or ("picture" if isinstance(source, bytes) else str(source))
     try:
-        with Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image:
+        with (
+            warnings.catch_warnings(action="ignore"),
+            Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image,
+        ):
             grey = to_grey(upright(image))
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not a picture that can be read") from error
@@ -105,7 +109,7 @@ def find_ink(grey: np.ndarray) -> np.ndarray:
     """
     edge = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     paper = quantile(edge, 0.5)
-    spread = quantile(np.abs(edge - paper), 0.9)
+    spread = quantile(np.abs(edge - paper), 0.5)
     darker = paper - grey.min() > grey.max() - paper
     ink = np.clip(paper - grey if darker else grey - paper, 0, None)
     return np.where(ink > NOISE_MARGIN * spread, ink, 0)

@@ -88,6 +88,10 @@ def _check(session: onnxruntime.InferenceSession, path: Path) -> None:
     outputs = {t.name: t for t in map(_tensor, session.get_outputs())}
     if inputs.keys() != {INPUT.name}:
         raise ModelError(f"{path}: breaks the contract: expected one input, {INPUT}, got {_listed(inputs)}")
+    batch = session.get_inputs()[0].shape[0]
+    if isinstance(batch, int):
+        fixed = str(inputs[INPUT.name]).replace("batch", str(batch))
+        raise ModelError(f"{path}: breaks the contract: expected {INPUT}, got {fixed}")
     for expected in (INPUT, *OUTPUTS):
         found = (inputs | outputs).get(expected.name)
         broken = f"expected output {expected}, got {_listed(outputs)}" if found is None else breach(expected, found)

@@ -28,24 +28,25 @@ def write_submission(digits: np.ndarray, path: Path) -> None:
     lines = [HEADER, *(f"{row},{digit}" for row, digit in enumerate(digits.tolist(), 1))]
     with atomic.replacing(path) as beside:
         beside.write_text("\n".join(lines) + "\n", encoding="ascii")
-        check_submission(beside, len(digits))
+        check_submission(beside, len(digits), str(path))
 
 
-def check_submission(path: Path, rows: int) -> None:
+def check_submission(path: Path, rows: int, name: str | None = None) -> None:
     """Checks a file against the competition's rules: the header, ids 1 to `rows` in order, labels 0 to 9.
 
     Raises:
         SubmissionError: naming the first line that breaks a rule.
     """
-    lines = path.read_text(encoding="ascii").splitlines()
+    name = name or str(path)
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     if lines[:1] != [HEADER]:
-        raise SubmissionError(f"{path}, line 1: expected {HEADER}, got {lines[0] if lines else 'nothing'}")
+        raise SubmissionError(f"{name}, line 1: expected {HEADER}, got {lines[0] if lines else 'nothing'}")
     if len(lines) - 1 != rows:
-        raise SubmissionError(f"{path}: expected {rows} answers, got {len(lines) - 1}")
+        raise SubmissionError(f"{name}: expected {rows} answers, got {len(lines) - 1}")
     for row, line in enumerate(lines[1:], 1):
         image_id, _, label = line.partition(",")
         if image_id != str(row) or label not in set("0123456789"):
-            raise SubmissionError(f"{path}, line {row + 1}: expected {row} and a label from 0 to 9, got {line}")
+            raise SubmissionError(f"{name}, line {row + 1}: expected {row} and a label from 0 to 9, got {line}")
 
 
 def upload(path: Path, message: str) -> str:
@@ -59,11 +60,12 @@ def upload(path: Path, message: str) -> str:
         SubmissionError: where there are no credentials, or Kaggle did not accept the file.
     """
     require("kaggle", "uploading a submission")
-    from kaggle.api.kaggle_api_extended import KaggleApi
-
-    api = KaggleApi()
     try:
-        with contextlib.redirect_stdout(io.StringIO()):  # the package prints its help; the library prints nothing
+        # The package prints its help when it is imported and when it is used; the library prints nothing.
+        with contextlib.redirect_stdout(io.StringIO()):
+            from kaggle.api.kaggle_api_extended import KaggleApi
+
+            api = KaggleApi()
             api.authenticate()
             answer = api.competition_submit(str(path), message, COMPETITION, quiet=True)
     except (Exception, SystemExit) as error:  # the package exits where it finds no credentials

@@ -79,11 +79,11 @@ def write_model():
 
 @pytest.fixture(scope="session")
 def tiny_weights(mnist_train):
-    """Softmax regression after 100 steps of gradient descent on 5,000 training digits, [784, 10]."""
+    """Softmax regression after 50 steps of gradient descent on 5,000 training digits, [784, 10]."""
     pixels = mnist_train.images[:5000].reshape(-1, 784).astype(np.float32) / 255
     truth = np.eye(10, dtype=np.float32)[mnist_train.labels[:5000]]
     weights = np.zeros((784, 10), np.float32)
-    for _ in range(100):
+    for _ in range(50):
         powers = np.exp(pixels @ weights)
         weights += 0.5 * pixels.T @ (truth - powers / powers.sum(axis=1, keepdims=True)) / len(pixels)
     return weights

@@ -70,12 +70,18 @@ def test_the_same_seed_gives_the_same_weights_and_another_does_not(digits, finis
     assert sha(Run(tmp_path / "other")) != sha(finished[0])
 
 
-@pytest.mark.parametrize("stop_after", [1, 4])
-def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(stop_after, digits, finished, tmp_path):
+@pytest.mark.parametrize("stop_at", ["the start", "the end of an epoch", "the middle of an epoch"])
+def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(stop_at, digits, finished, tmp_path):
     run = Run(tmp_path / "run")
-    looks = iter(range(100))
+    steps = [0]
+    epoch = finished[1][0].step
+    is_there = {
+        "the start": lambda: True,
+        "the end of an epoch": lambda: steps[-1] == epoch,
+        "the middle of an epoch": lambda: 3 <= steps[-1] < epoch,
+    }[stop_at]
     with pytest.raises(TrainingInterrupted, match=f"go on with: flaxdigits train --resume {run}"):
-        list(fit(digits, SMALL, run.path, should_stop=lambda: next(looks) == stop_after))
+        list(fit(digits, SMALL, run.path, on_progress=lambda p: steps.append(p.step), should_stop=is_there))
     list(resume(digits, run))
     assert sha(run) == sha(finished[0])
     courses = [r.history_frame().drop(columns=["seconds", "images_per_second"]) for r in (run, finished[0])]
@@ -100,7 +106,18 @@ def test_a_loss_that_is_lost_stops_the_run_and_leaves_the_last_good_checkpoint(d
     run = Run(tmp_path / "run")
     with pytest.raises(TrainingError, match=r"the loss became (nan|inf) by step \d+, in epoch 1; .* --learning-rate"):
         list(fit(digits, SMALL.changed(learning_rate=1e30, deformation=NO_DEFORMATION), run.path))
-    assert not list(run.checkpoints.glob("*")) if run.checkpoints.exists() else True
+    assert not run.checkpoints.exists()
+
+
+def test_weights_that_are_lost_before_the_loss_shows_it_are_not_saved(digits, tmp_path):
+    # One batch an epoch: the loss of the only step is still good when its update has ruined the weights.
+    run = Run(tmp_path / "run")
+    config = SMALL.changed(
+        epochs=1, learning_rate=3e38, weight_decay=100.0, warmup_epochs=0.0, batch_size=64, validation=0.0
+    )
+    with pytest.raises(TrainingError, match="a weight became infinite or NaN by step 1, in epoch 1"):
+        list(fit(digits[:64], config, run.path))
+    assert not run.checkpoints.exists()
 
 
 def test_early_stopping_ends_with_the_weights_of_the_best_epoch(digits, tmp_path):

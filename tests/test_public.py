@@ -23,7 +23,6 @@ def heavy_after(module):
         "flaxdigits",
         "flaxdigits.recognizer",
         "flaxdigits.data",
-        "flaxdigits.inputs",
         "flaxdigits.evaluation",
         "flaxdigits.submission",
         "flaxdigits_cli.main",

@@ -164,7 +164,6 @@ def test_an_accepted_submission_gives_kaggles_message_and_prints_nothing_else(ha
         pytest.param({"start": 403}, "You must accept the rules of this competition", id="403 at the start"),
         pytest.param({"create": (400, {})}, "You must accept the rules of this competition", id="400 at the end"),
         pytest.param({"put": 403}, "Could not submit to competition", id="403 from the storage"),
-        pytest.param({"create": (200, {"message": "No more today"})}, "No more today", id="not taken"),
     ],
 )
 def test_a_rejected_submission_is_one_line_with_kaggles_reason(hand_in, answers, reason):

@@ -4,7 +4,7 @@ import argparse
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from flaxdigits.extras import require
 from flaxdigits.training.config import PRESETS, Device, Precision, TrainConfig
@@ -92,10 +92,12 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
     from flaxdigits.training.model import count_parameters
 
     device = describe(make_mesh(config.device, config.batch_size))
-    note(f"{run}: {config.data}, {count_parameters(config.hidden):,} parameters, {config.epochs} epochs, on {device}")
-    interrupt = Interrupt()
-    with training_bar(config.batch_size) as (move, line):
-        for report in start(on_progress=move, should_stop=interrupt.asked):
+    with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
+        reports = start(on_progress=move, should_stop=interrupt.asked)
+        line(
+            f"{run}: {config.data}, {count_parameters(config.hidden):,} parameters, {config.epochs} epochs, on {device}"
+        )
+        for report in reports:
             line(epoch_line(report, config.epochs))
     _show(run, export(run, command=command_line()))
 
@@ -103,10 +105,14 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
 class Interrupt:
     """Ctrl-C as a request: the first lets the step finish and the state be saved, the second stops at once."""
 
-    def __init__(self) -> None:
+    def __enter__(self) -> Self:
         self._asked = False
-        for kind in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(kind, self._ask)
+        self._before = {kind: signal.signal(kind, self._ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
 
     def asked(self) -> bool:
         """Whether somebody has asked to stop."""

@@ -82,6 +82,7 @@ class TrainConfig:
     precision: Precision = "float32"  # of the arithmetic; parameters are float32 always
     device: Device = "auto"
     seed: int = 0
+    checkpoint_seconds: float = 30.0  # how much work a power cut may cost; has no part in the result
 
     def __post_init__(self) -> None:
         _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
@@ -95,6 +96,7 @@ class TrainConfig:
         _check(0 <= self.validation < 1, "validation", "from 0 to below 1", self.validation)
         _check(self.patience >= 0, "patience", "0 or more", self.patience)
         _check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
+        _check(self.checkpoint_seconds >= 0, "checkpoint_seconds", "0 or more", self.checkpoint_seconds)
         _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
         for entry in fields(self):
             choices = typing.get_args(entry.type)

@@ -39,8 +39,8 @@ def fit(
         on_progress: called after each slice of work, about twice a second.
         should_stop: asked after each slice; once it says yes, the state is saved and training ends.
 
-    Yields:
-        A report after each epoch. Nothing happens before the first is asked for.
+    Returns:
+        An iterator that trains as it is read, and yields a report after each epoch.
 
     Raises:
         ConfigError, DataError, DeviceError: before anything is written.
@@ -57,7 +57,7 @@ def fit(
     Provenance.of(digits).save(run.data)
     config.save(run.config)
     run.point_latest()
-    yield from train(setup, on_progress, should_stop)
+    return train(setup, on_progress, should_stop)
 
 
 def resume(
@@ -75,8 +75,8 @@ def resume(
         on_progress: as for `fit`.
         should_stop: as for `fit`.
 
-    Yields:
-        A report after each epoch that was not yet finished at the checkpoint.
+    Returns:
+        An iterator as `fit` returns it, over the epochs that were not yet finished at the checkpoint.
 
     Raises:
         RunError: where the digits are not those that the run was begun with.
@@ -85,7 +85,7 @@ def resume(
     begun_with = Provenance.read(run.data)
     if digits.sha256 != begun_with.sha256:
         raise RunError(f"{run}: was begun with other digits than {digits.name} now holds; it cannot go on with these")
-    yield from train(prepare(digits, TrainConfig.from_toml(run.config), run), on_progress, should_stop)
+    return train(prepare(digits, TrainConfig.from_toml(run.config), run), on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -104,23 +104,22 @@ def train(
     reports = [report for report in read_history(setup.run.history) if report.step <= int(state.step)]
     loop = Loop(setup, on_progress or (lambda _: None), should_stop or (lambda: False))
     try:
-        while not is_over(setup, reports):
+        while not is_over(setup, state, reports):
             state, seconds = loop.run_epoch(state)
             reports.append(report_epoch(setup, state, seconds))
             if setup.config.patience and is_best(reports):
                 state = replace(state, best=jax.tree.map(jnp.copy, state.judged))
             write_history(reports, setup.run.history)
-            loop.save(state, now=is_over(setup, reports))
+            loop.save(state, now=is_over(setup, state, reports))
             yield reports[-1]
     finally:
         if reports:
             plot_curves(reports, setup.run.curves)
 
 
-def is_over(setup: Setup, reports: list[EpochReport]) -> bool:
-    """Whether the last epoch is done, or the validation loss has stopped getting better."""
-    patience = setup.config.patience
-    return len(reports) == setup.config.epochs or 0 < patience <= stale_epochs(reports)
+def is_over(setup: Setup, state: TrainState, reports: list[EpochReport]) -> bool:
+    """Whether the last step is taken, or the validation loss has stopped getting better."""
+    return int(state.step) == setup.steps or 0 < setup.config.patience <= stale_epochs(reports)
 
 
 def restore(setup: Setup) -> TrainState:

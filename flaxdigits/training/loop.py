@@ -5,10 +5,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import jax
+import jax.numpy as jnp
 from jax.sharding import Mesh
+from jaxtyping import Array, Bool
 
 from flaxdigits.digits import Digits
 from flaxdigits.errors import TrainingError, TrainingInterrupted
@@ -16,10 +18,9 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import describe, replicated
-from flaxdigits.training.step import TrainingSet, TrainState, make_advance
+from flaxdigits.training.step import Params, TrainingSet, TrainState, make_advance
 
 SLICE_SECONDS = 0.5  # how long the device works between two looks at the clock and at Ctrl-C
-SAVE_SECONDS = 30.0  # how much work a power cut may cost
 
 
 class Progress(NamedTuple):
@@ -72,6 +73,7 @@ class Loop:
         step, seconds = int(state.step), 0.0
         end = (step // self.setup.steps_per_epoch + 1) * self.setup.steps_per_epoch
         while step < end:
+            self.stop_if_asked(state)  # never between an epoch's last step and its report
             last = min(step + self.size, end)
             began = time.perf_counter()
             state = jax.block_until_ready(self.advance(state, self.digits, step, last))
@@ -84,18 +86,25 @@ class Loop:
         return state, seconds
 
     def look(self, state: TrainState) -> None:
-        """Shows the progress; stops where the loss is lost or somebody asked for it."""
+        """Shows the progress, and stops where the loss is lost."""
         progress = self.progress(state)
         self.on_progress(progress)
         if not math.isfinite(progress.loss):
-            raise TrainingError(
-                f"{self.setup.run}: the loss became {progress.loss} by step {progress.step}, in epoch "
-                f"{progress.epoch}; the last good checkpoint stays, try a lower --learning-rate"
-            )
+            self.give_up(f"the loss became {progress.loss}", progress)
+
+    def give_up(self, what: str, progress: Progress) -> NoReturn:
+        """Says where the training was lost."""
+        raise TrainingError(
+            f"{self.setup.run}: {what} by step {progress.step}, in epoch {progress.epoch}; "
+            "the last good checkpoint stays, try a lower --learning-rate"
+        )
+
+    def stop_if_asked(self, state: TrainState) -> None:
+        """Saves the state and stops, where somebody asked for it."""
         if self.should_stop():
-            save_state(state, self.setup.run.checkpoints)
+            self.save(state, now=True)
             raise TrainingInterrupted(
-                f"stopped and saved at step {progress.step} of {progress.steps}; "
+                f"stopped and saved at step {int(state.step)} of {self.setup.steps}; "
                 f"go on with: flaxdigits train --resume {self.setup.run}"
             )
 
@@ -110,6 +119,14 @@ class Loop:
 
     def save(self, state: TrainState, now: bool = False) -> None:
         """Saves the state, now or where the last save is long enough ago."""
-        if now or time.monotonic() - self.saved_at >= SAVE_SECONDS:
+        if now or time.monotonic() - self.saved_at >= self.setup.config.checkpoint_seconds:
+            if not all_finite(state.params):
+                self.give_up("a weight became infinite or NaN", self.progress(state))
             save_state(state, self.setup.run.checkpoints)
             self.saved_at = time.monotonic()
+
+
+@jax.jit
+def all_finite(params: Params) -> Bool[Array, ""]:
+    """Whether no weight is infinite or NaN."""
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()

@@ -1,5 +1,6 @@
 """Pictures of a training and of an evaluation: curves, confusion, mistakes."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +30,21 @@ def plot_curves(reports: list[EpochReport], path: Path) -> None:
     _curves(error, epochs, train_error, [100 * (1 - r.val_accuracy) for r in reports])
     error.set(title="Error", ylabel="digits misread")
     error.yaxis.set_major_formatter(PercentFormatter(decimals=None))
-    last = reports[-1]
-    figure.suptitle(f"Epoch {last.epoch}: validation accuracy {last.val_accuracy:.2%}, loss {last.val_loss:.4f}")
+    figure.suptitle(_summary(reports[-1]))
     _save(figure, path)
 
 
+def _summary(last: EpochReport) -> str:
+    judged = "training" if math.isnan(last.val_loss) else "validation"
+    loss, accuracy = (
+        (last.train_loss, last.train_accuracy) if judged == "training" else (last.val_loss, last.val_accuracy)
+    )
+    return f"After epoch {last.epoch}: {judged} accuracy {accuracy:.2%}, loss {loss:.4f}"
+
+
 def _curves(axes: Axes, epochs: list[int], training: list[float], validation: list[float]) -> None:
-    axes.plot(epochs, training, ".-", color=TRAINING, label="training (deformed digits)")
-    axes.plot(epochs, validation, ".-", color=VALIDATION, label="validation (clean digits)")
+    axes.plot(epochs, training, ".-", color=TRAINING, label="training")
+    axes.plot(epochs, validation, ".-", color=VALIDATION, label="validation")
     axes.set_xlabel("epoch")
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -59,7 +67,7 @@ def plot_confusion(evaluation: Evaluation, path: Path) -> None:
     axes.set_title(
         f"{evaluation.errors} of {len(evaluation.labels):,} digits misread ({evaluation.accuracy:.2%} right)"
     )
-    figure.colorbar(colours, ax=axes, label="digits misread", shrink=0.8)
+    figure.colorbar(colours, ax=axes, label="digits misread", shrink=0.8, ticks=MaxNLocator(integer=True))
     _save(figure, path)
 
 

@@ -1,0 +1,209 @@
+"""The program as a user runs it: real processes, real signals."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import flaxdigits
+
+PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
+CONFIG = """
+data = "digits.npz"
+hidden = [64, 32]
+epochs = 12
+batch_size = 64
+validation = 0.2
+checkpoint_seconds = 0.5
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, mnist_test):
+    """A folder to work in, with digits to train on and a run of them that nothing disturbed."""
+    folder = tmp_path_factory.mktemp("work")
+    train = flaxdigits.load()[:6000]
+    np.savez(folder / "digits.npz", images=train.images, labels=train.labels)
+    (folder / "config.toml").write_text(CONFIG)
+    Image.fromarray(255 - mnist_test.images[0]).resize((200, 200)).save(folder / "seven.png")
+    done = flax(folder, "train", "--config", "config.toml", "--out", "runs/whole")
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def flax(folder, *words, **options):
+    return subprocess.run([*PROGRAM, *words], cwd=folder, capture_output=True, text=True, timeout=300, **options)
+
+
+def start_training(folder, *words):
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*PROGRAM, "train", *words], cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+
+def wait_for_epochs(process, count):
+    """Reads standard error until so many epochs are done, or the process ends."""
+    for line in process.stderr:
+        count -= line.startswith("epoch")
+        if count <= 0:
+            return
+
+
+def weights(folder, run):
+    done = flax(folder, "export", run)
+    assert done.returncode == 0, done.stderr
+    return re.search(r"weights ([0-9a-f]{64})", done.stdout)[1]
+
+
+def test_train_says_where_everything_is(folder):
+    done = flax(folder, "train", "digits.npz", "--epochs", "1", "--hidden", "16", "--seed", "3")
+    assert done.returncode == 0
+    run, model, curves = (line.split()[1] for line in done.stdout.splitlines())
+    assert all((folder / path).exists() for path in (run, model, curves))
+    assert (folder / "runs/latest").resolve() == (folder / run).resolve()
+    assert re.search(r"^epoch 1/1  loss \S+  accuracy \S+%  val_loss \S+  val_accuracy \S+%", done.stderr, re.MULTILINE)
+
+
+def test_eval_writes_what_it_prints(folder):
+    done = flax(folder, "eval", "runs/whole", "--json")
+    printed = json.loads(done.stdout)
+    assert json.loads((folder / "runs/whole/metrics.json").read_text()) == printed
+    assert printed["digits"] == 10_000
+    assert printed["errors"] == sum(map(sum, printed["confusion"])) - sum(
+        printed["confusion"][digit][digit] for digit in range(10)
+    )
+    assert all((folder / "runs/whole" / name).exists() for name in ("confusion.png", "mistakes.png"))
+
+
+def test_eval_of_a_file_is_eval_of_its_run(folder):
+    table = [flax(folder, "eval", model).stdout for model in ("runs/whole", "runs/whole/model.onnx")]
+    assert table[0] == table[1]
+    assert "accuracy           9" in table[0]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+def test_predict_reads_a_picture_in_every_format(form, folder):
+    done = flax(folder, "predict", "seven.png", "--model", "runs/whole", "--format", form)
+    assert done.returncode == 0
+    read = {
+        "table": lambda text: text.split()[1],
+        "csv": lambda text: text.splitlines()[1].split(",")[1],
+        "json": lambda text: json.loads(text)[0]["digit"],
+        "jsonl": lambda text: json.loads(text)["digit"],
+    }[form]
+    assert int(read(done.stdout)) == 7
+
+
+def test_predict_takes_standard_input(folder):
+    picture = (folder / "seven.png").read_bytes()
+    done = subprocess.run(
+        [*PROGRAM, "predict", "-", "--model", "runs/whole"], cwd=folder, input=picture, capture_output=True
+    )
+    assert done.stdout.split()[-2:-1] == [b"7"]
+
+
+def test_one_bad_picture_stops_nothing_and_shows_in_the_exit_code(folder):
+    (folder / "bad.png").write_text("no picture")
+    done = flax(folder, "predict", "bad.png", "seven.png", "--model", "runs/whole")
+    assert done.returncode == 1
+    assert done.stdout.split()[:2] == ["seven.png", "7"]
+    assert done.stderr == "flaxdigits: bad.png: not a picture that can be read\n"
+
+
+def test_submit_writes_an_answer_a_row(folder, mnist_test):
+    header = ",".join(f"pixel{i}" for i in range(784))
+    rows = mnist_test.images[:30].reshape(30, 784)
+    np.savetxt(folder / "test.csv", rows, fmt="%d", delimiter=",", header=header, comments="")
+    done = flax(folder, "submit", "test.csv", "--model", "runs/whole")
+    assert done.returncode == 0
+    lines = (folder / "submission.csv").read_text().splitlines()
+    assert lines[0] == "ImageId,Label"
+    assert [line.split(",")[0] for line in lines[1:]] == [str(i) for i in range(1, 31)]
+    right = np.mean([int(line[-1]) for line in lines[1:]] == mnist_test.labels[:30])
+    assert right > 0.7
+
+
+def test_interrupted_training_says_how_to_go_on_and_does(folder):
+    process = start_training(folder, "--config", "config.toml", "--out", "runs/stopped")
+    wait_for_epochs(process, 3)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert re.search(
+        r"flaxdigits: stopped and saved at step \d+ of 900; go on with: flaxdigits train --resume runs/stopped\n$",
+        stderr,
+    )
+    assert flax(folder, "train", "--resume", "runs/stopped").returncode == 0
+    assert weights(folder, "runs/stopped") == weights(folder, "runs/whole")
+
+
+def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(folder):
+    words = ["--config", "config.toml", "--out", "runs/killed"]
+    for _ in range(3):
+        process = start_training(folder, *words)
+        wait_for_epochs(process, random.randint(1, 3))
+        time.sleep(random.random())
+        process.kill()
+        process.communicate()
+        words = ["--resume", "runs/killed"]
+    done = flax(folder, "train", *words)
+    assert done.returncode == 0, done.stderr
+    assert weights(folder, "runs/killed") == weights(folder, "runs/whole")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "line"),
+    [
+        (["train", "nothing.csv"], 1, "nothing.csv: no such file or folder; left out, the embedded MNIST is used"),
+        (["train", "--epochs", "0"], 1, "epochs: expected 1 or more, got 0"),
+        (["train", "--device", "gpu"], 1, "--device gpu: JAX finds none here, only cpu; its support comes with: pip install 'flaxdigits[cuda]'"),
+        (["train", "--config", "no.toml"], 1, "no.toml: No such file or directory"),
+        (["train", "--resume", "runs/none"], 1, "runs/none: not a run directory, there is no config.toml in it"),
+        (["train", "--out", "runs/whole"], 1, "runs/whole: holds a run already; continue it with --resume, or choose another folder"),
+        (["eval", "no.onnx"], 1, "no.onnx: no such model; expected an .onnx file or a run directory"),
+        (["predict", "no.png", "--model", "runs/whole"], 1, "no.png: No such file or directory"),
+        (["submit", "no.csv", "--model", "runs/whole"], 1, "no.csv: no such file or folder; left out, the embedded MNIST is used"),
+        (["submit", "digits.npz", "--model", "runs/whole", "--out", "/proc/x/s.csv"], 1, "/proc/x: No such file or directory"),
+        (["train", "--epochs", "x"], 2, "argument --epochs: invalid int value: 'x'; `flaxdigits train --help` shows what it takes"),
+        (["train", "--resume", "runs/whole", "--epochs", "9"], 2, "--resume continues a run with the configuration it has; leave the rest out; `flaxdigits train --help` shows what it takes"),
+        (["predict"], 2, "the following arguments are required: FILE; `flaxdigits predict --help` shows what it takes"),
+    ],
+)  # fmt: skip
+def test_what_a_user_can_mend_is_one_line(words, code, line, folder):
+    done = flax(folder, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", f"flaxdigits: {line}\n")
+
+
+def test_without_a_run_the_first_step_is_named(tmp_path):
+    done = flax(tmp_path, "predict", "x.png")
+    assert (done.returncode, done.stderr) == (1, "flaxdigits: runs/latest: no run yet; `flaxdigits train` makes one\n")
+
+
+def test_output_that_nobody_reads_to_its_end_is_no_error(folder):
+    reader = f"{' '.join(PROGRAM)} predict digits.npz --model runs/whole | head -1"
+    done = subprocess.run(["bash", "-c", reader], cwd=folder, capture_output=True, text=True)
+    assert done.stdout.startswith("digits.npz:1 ")
+    assert done.stderr == ""
+
+
+def test_doctor_knows_what_is_installed(folder):
+    report = json.loads(flax(folder, "doctor", "--json").stdout)
+    assert report["packages"]["numpy"] == np.__version__
+    assert "CPUExecutionProvider" in report["onnxruntime_providers"]
+    assert any(device.startswith("cpu") for device in report["jax_devices"])
+
+
+@pytest.mark.parametrize("words", [["--help"], ["predict", "seven.png", "--model", "runs/whole"]])
+def test_no_heavy_package_is_imported_to_help_or_to_predict(words, folder):
+    environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
+    done = flax(folder, *words, env=environment)
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "flaxdigits_cli.main" in imported or "argparse" in imported
+    assert not imported & {"jax", "flax", "pandas", "matplotlib", "onnx", "rich"}
