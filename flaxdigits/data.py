@@ -168,15 +168,8 @@ def read_idx_array(path: Path) -> np.ndarray:
 
 def read_folder(folder: Path) -> Digits:
     """Reads a folder of pictures, in one sub-folder for each class, named 0 to 9."""
-    files = [(label, file) for label in range(CLASSES) for file in picture_files(folder / str(label))]
+    files = [(label, file) for label in range(CLASSES) for file in pictures.picture_files(folder / str(label))]
     if not files:
         raise DataError(f"{folder}: no pictures found; expected sub-folders 0 to 9 with pictures in them")
     images = np.stack([pictures.read_picture(file) for _, file in files])
     return Digits(images, np.array([label for label, _ in files], np.uint8), name=str(folder))
-
-
-def picture_files(folder: Path) -> list[Path]:
-    """Lists the pictures that lie in a folder, by name; none where it does not exist."""
-    if not folder.is_dir():
-        return []
-    return sorted(file for file in folder.iterdir() if file.suffix.lower() in pictures.SUFFIXES)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flaxdigits import data, pictures
+from flaxdigits import pictures
 from flaxdigits.errors import DataError
 
 STANDARD_INPUT = "-"
@@ -46,7 +46,7 @@ def read_inputs(sources: list[str]) -> Iterator[Named | DataError]:
 
 def _expand(source: str) -> list[str]:
     """Lists the pictures of a folder; anything else stands for itself."""
-    files = [str(file) for file in data.picture_files(Path(source))] if source != STANDARD_INPUT else []
+    files = [str(file) for file in pictures.picture_files(Path(source))] if source != STANDARD_INPUT else []
     return files or [source]
 
 
@@ -58,7 +58,9 @@ def _read(source: str) -> Named:
         raise DataError(f"{path}: no pictures in this folder; expected {', '.join(sorted(pictures.SUFFIXES))}")
     if path.suffix.lower() in pictures.SUFFIXES:
         return Named([source], pictures.read_picture(path)[None])
-    return _rows(source, data.load(path).images)
+    from flaxdigits.data import load  # a picture is read sooner without the readers of data sets
+
+    return _rows(source, load(path).images)
 
 
 def _read_bytes(content: bytes) -> Named:
@@ -68,7 +70,9 @@ def _read_bytes(content: bytes) -> Named:
         raise DataError(f"{name}: nothing came in")
     start = content.removeprefix(codecs.BOM_UTF8)[:5].strip(b'"')
     if start[:1].isdigit() or (start.isalpha() and not start.startswith(b"RIFF")):  # RIFF begins a WebP picture
-        return _rows(name, data.read_csv_bytes(content, name).images)
+        from flaxdigits.data import read_csv_bytes
+
+        return _rows(name, read_csv_bytes(content, name).images)
     return Named([name], pictures.read_picture(content, name)[None])
 
 

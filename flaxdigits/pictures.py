@@ -26,6 +26,13 @@ ORIENTATION = 0x0112  # the EXIF tag
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"})
 
 
+def picture_files(folder: Path) -> list[Path]:
+    """Lists the pictures that lie in a folder, by name; none where it does not exist."""
+    if not folder.is_dir():
+        return []
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
+
+
 def read_picture(source: Path | bytes, name: str | None = None) -> np.ndarray:
     """Reads a picture file and brings it to MNIST's convention.
 

@@ -1,0 +1,46 @@
+"""How long `flaxdigits predict one.png` takes from a cold start, against a bare onnxruntime script.
+
+The bare script imports numpy and onnxruntime, loads the same model and runs it once. The two take
+turns, and the ratio is taken pair by pair, so that a drift of the machine's speed cancels out.
+"""
+
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from PIL import Image
+
+from flaxdigits import load
+from flaxdigits.runs import find_model
+
+BARE = """
+import sys
+import numpy as np
+import onnxruntime
+session = onnxruntime.InferenceSession(sys.argv[1], providers=["CPUExecutionProvider"])
+print(session.run(None, {"pixels": np.zeros((1, 28, 28), np.uint8)})[0][0])
+"""
+PAIRS = 31
+
+
+def seconds(command: list[str]) -> float:
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began
+
+
+def main() -> None:
+    model = str(find_model())
+    program = str(Path(sys.executable).with_name("flaxdigits"))
+    with tempfile.TemporaryDirectory() as folder:
+        picture = Path(folder) / "one.png"
+        Image.fromarray(255 - load("mnist-test").images[0]).resize((200, 200)).save(picture)
+        ours = [program, "predict", str(picture), "--model", model]
+        bare = [sys.executable, "-c", BARE, model]
+        pairs = [(seconds(ours), seconds(bare)) for _ in range(PAIRS + 1)][1:]  # the first warms the disk's cache
+    medians = [statistics.median(times) for times in zip(*pairs, strict=True)]
+    ratio = statistics.median(mine / theirs for mine, theirs in pairs)
+    print(f"predict {medians[0]:.3f} s, bare {medians[1]:.3f} s, ratio {ratio:.2f} (median of {PAIRS} pairs)")
