@@ -1,7 +1,6 @@
 """`flaxdigits predict`."""
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -70,10 +69,14 @@ def _records(names: list[str], answer: Answer) -> list[dict]:
 
 
 def _json(names: list[str], answer: Answer) -> str:
+    import json
+
     return json.dumps(_records(names, answer), indent=2) + "\n"
 
 
 def _jsonl(names: list[str], answer: Answer) -> str:
+    import json
+
     return "".join(json.dumps(record) + "\n" for record in _records(names, answer))
 
 

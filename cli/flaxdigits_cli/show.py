@@ -1,6 +1,5 @@
 """How the command line shows things: notes on standard error, the training's progress bar."""
 
-import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +17,8 @@ def note(message: str) -> None:
 
 def command_line() -> str:
     """Returns the command that is running, as one would type it."""
+    import shlex
+
     return shlex.join(["flaxdigits", *sys.argv[1:]])
 
 

@@ -43,8 +43,8 @@ def _summary(last: EpochReport) -> str:
 
 
 def _curves(axes: Axes, epochs: list[int], training: list[float], validation: list[float]) -> None:
-    axes.plot(epochs, training, ".-", color=TRAINING, label="training")
-    axes.plot(epochs, validation, ".-", color=VALIDATION, label="validation")
+    axes.plot(epochs, training, ".-", color=TRAINING, label="training (as trained on)")
+    axes.plot(epochs, validation, ".-", color=VALIDATION, label="validation (clean digits)")
     axes.set_xlabel("epoch")
     axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
