@@ -6,7 +6,7 @@ The public names are imported when first used, so that reading a digit never loa
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
+from flaxdigits.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from flaxdigits.data import load

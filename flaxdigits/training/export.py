@@ -13,7 +13,6 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-import flaxdigits
 from flaxdigits import atomic
 from flaxdigits.contract import (
     CLASSES,
@@ -36,6 +35,7 @@ from flaxdigits.training.model import WHITE, count_parameters
 from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.step import Params
 from flaxdigits.training.weights import predict_logits, trained_weights, weights_sha256
+from flaxdigits.version import __version__
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ def make_metadata(config: TrainConfig, data: Provenance, probabilities: np.ndarr
         accuracy = f"not stated: {data.rows_in_mnist_test} of its digits were trained on"
     return {
         "name": "flaxdigits DenseStack",
-        "version": flaxdigits.__version__,
+        "version": __version__,
         "license": "MIT; trained on MNIST-like data, see training_data",
         "input_convention": INPUT_CONVENTION,
         "classes": json.dumps([str(digit) for digit in range(CLASSES)]),
