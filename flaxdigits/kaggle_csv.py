@@ -89,7 +89,7 @@ def _check_columns(columns: list[str], name: str) -> None:
     others = [column for column in columns if column != LABEL]
     for found, expected in zip_longest(others, names):
         if found != expected:
-            raise DataError(f"{name}, header: expected column {expected}, got {found!r}")
+            raise DataError(f"{name}, header: expected column {expected}, got {repr(found) if found else 'no more'}")
 
 
 def _parse(open_text: Callable[[], TextIO], path: Path | None, skip: int) -> np.ndarray | None:
