@@ -16,11 +16,11 @@ SEEDS = (0, 1, 2)
 
 def main() -> None:
     program = str(Path(sys.executable).with_name("flaxdigits"))
+    folder = Run.new().path.with_suffix(".seeds")
     accuracies, seconds = [], []
     for seed in SEEDS:
-        run = Run(f"runs/seed{seed}")
-        begin = ["--seed", str(seed), "--out", str(run)]
-        subprocess.run([program, "train", *(["--resume", str(run)] if run.config.exists() else begin)], check=True)
+        run = Run(folder / f"seed{seed}")
+        subprocess.run([program, "train", "--seed", str(seed), "--out", str(run)], check=True)
         subprocess.run([program, "eval", str(run)], check=True, stdout=subprocess.DEVNULL)
         accuracies.append(100 * json.loads(run.metrics.read_text())["accuracy"])
         seconds.append(run.history_frame()["seconds"].sum())

@@ -6,6 +6,7 @@ The public names are imported when first used, so that reading a digit never loa
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from flaxdigits.extras import require
 from flaxdigits.version import __version__ as __version__
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ _HOMES = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'flaxdigits' has no attribute {name!r}")
+    if name in ("fit", "export"):
+        require("train", f"flaxdigits.{name}")
     return getattr(import_module(f"flaxdigits.{_HOMES[name]}"), name)
 
 

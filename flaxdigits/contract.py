@@ -12,7 +12,7 @@ SIDE = 28
 PIXELS = SIDE * SIDE
 CLASSES = 10
 
-OPSET = 17  # of August 2022; every onnxruntime since 1.12 loads it
+OPSET = 17  # of 2022; every onnxruntime since 1.12 loads it
 IR_VERSION = 8
 
 
@@ -34,25 +34,28 @@ OUTPUTS = (DIGIT, PROBABILITIES)
 
 INPUT_CONVENTION = "uint8 [batch, 28, 28], 0 = paper, 255 = ink, rows from the top"
 
-# Keys of the file's metadata_props; every value is a string.
-METADATA_KEYS = (
-    "name",
-    "version",
-    "license",
-    "input_convention",
-    "classes",
-    "hidden",
-    "parameters",
-    "weights_sha256",
-    "training_data",
-    "training_data_sha256",
-    "training_rows_in_mnist_test",
-    "config",
-    "seed",
-    "test_accuracy",
-    "test_data",
-    "command",
-)
+
+class Metadata(NamedTuple):
+    """What a file says of itself in its metadata_props; every value is a string."""
+
+    name: str
+    version: str
+    license: str
+    input_convention: str
+    classes: str  # JSON list
+    hidden: str  # JSON list of widths
+    parameters: str
+    weights_sha256: str
+    training_data: str
+    training_data_sha256: str
+    training_rows_in_mnist_test: str
+    config: str  # TOML
+    seed: str
+    epochs_trained: str
+    test_accuracy: str
+    test_data: str
+    command: str  # that made the file
+
 
 PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file
 

@@ -77,7 +77,7 @@ def _read_file(path: Path) -> Digits:
         )
     except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
-    except (RuntimeError, NotImplementedError) as error:  # zipfile, of a password or an unknown compression
+    except (RuntimeError, NotImplementedError, UnicodeDecodeError) as error:  # zipfile, of what it cannot unpack
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
@@ -113,7 +113,7 @@ def _read_zip(path: Path) -> Digits:
         if len(tables) != 1:
             held = ", ".join(members[:5]) or "nothing"
             raise DataError(f"{path}: expected one .csv file in it, got {held}; unpack it and name the one to read")
-        return kaggle_csv.read_csv(lambda: _as_text(archive.open(tables[0])), f"{path}/{tables[0]}")
+        return kaggle_csv.read_csv(lambda: _as_text(archive.open(tables[0])), str(path))
 
 
 def read_npz(path: Path) -> Digits:

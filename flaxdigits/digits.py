@@ -35,7 +35,7 @@ class Digits:
         if len(self.images) == 0:
             raise DataError(f"{self.name}: no digits in it")
         if self.labels is not None:
-            object.__setattr__(self, "labels", _checked_labels(self.labels, len(self), self.name))
+            object.__setattr__(self, "labels", _checked_labels(np.asarray(self.labels), len(self), self.name))
         if self.writers is not None and self.writers.shape != (len(self),):
             raise DataError(f"{self.name}: expected {len(self)} writers, got {list(self.writers.shape)}")
 
@@ -91,7 +91,10 @@ class Digits:
         """
         held_out = self._held_out(fraction, seed)
         if fraction > 0 and (held_out.all() or not held_out.any()):
-            raise DataError(f"{self.name}: {len(self)} digits cannot be split with a validation share of {fraction}")
+            raise DataError(
+                f"{self.name}: {len(self)} digits cannot be split with a validation share of {fraction}; "
+                "train on all of them with `validation = 0` in a --config file"
+            )
         return self[~held_out], self[held_out] if fraction > 0 else None
 
     def _held_out(self, fraction: float, seed: int) -> np.ndarray:
@@ -105,7 +108,8 @@ class Digits:
         held_out = np.zeros(len(self), bool)
         for label in np.unique(labels):
             rows = rng.permutation(np.flatnonzero(labels == label))
-            held_out[rows[: round(fraction * len(rows))]] = True
+            count = round(fraction * len(rows)) if len(rows) > 1 else 0
+            held_out[rows[: max(count, len(rows) > 1 and fraction > 0)]] = True
         return held_out
 
 

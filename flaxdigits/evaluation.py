@@ -9,6 +9,7 @@ import numpy as np
 from flaxdigits.contract import CLASSES
 from flaxdigits.digits import Digits
 from flaxdigits.errors import DataError
+from flaxdigits.extras import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,9 +49,10 @@ class Evaluation:
             recognizer: a `Recognizer`, or whatever takes pixels and answers as one.
             digits: the digits, with labels.
         """
+        labels = digits.known_labels()
         answer = recognizer(digits.images)
         model = str(getattr(recognizer, "path", "model"))
-        return cls(digits.known_labels(), answer.probabilities, digits.images, digits.name, model)
+        return cls(labels, answer.probabilities, digits.images, digits.name, model)
 
     @property
     def digits(self) -> np.ndarray:
@@ -110,6 +112,7 @@ class Evaluation:
 
     def per_digit_frame(self) -> "pd.DataFrame":
         """Returns a DataFrame with a row a digit: how many there were, how many were misread, the accuracy."""
+        require("train", "a DataFrame")
         import pandas as pd
 
         rows = self.confusion.sum(axis=1)

@@ -4,10 +4,11 @@ The fast road is `np.loadtxt` straight into uint8, which refuses whatever is not
 number from 0 to 255. Only when it refuses is the text read again, slowly, to say where and why.
 """
 
+import warnings
 from collections.abc import Callable
 from itertools import islice, zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 import numpy as np
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 LABEL = "label"
 PIXEL_NAMES = [f"pixel{i}" for i in range(PIXELS)]
+CSV_FORM: dict[str, Any] = {"delimiter": ",", "ndmin": 2, "comments": None}
 WIDTHS = f"{PIXELS + 1} columns (a label and {PIXELS} pixels) or {PIXELS}"
 
 
@@ -55,9 +57,12 @@ def read_frame(frame: "pd.DataFrame", name: str = "DataFrame") -> Digits:
     """Reads digits from a pandas DataFrame in Kaggle's form, without importing pandas."""
     columns = [str(column) for column in frame.columns]
     _check_columns(columns, name)
-    values = frame.to_numpy()
-    if not np.issubdtype(values.dtype, np.integer):
-        raise DataError(f"{name}: expected whole numbers in every column, got {values.dtype}")
+    for column, kind in zip(columns, frame.dtypes, strict=True):
+        if kind.kind not in "iu":
+            raise DataError(f"{name}, {column}: expected whole numbers, got {kind}")
+    if frame.isna().to_numpy().any():
+        raise DataError(f"{name}: expected whole numbers, got missing values")
+    values = frame.to_numpy(np.int64)
     wrong = np.argwhere((values < 0) | (values > 255))
     if len(wrong):
         row, column = wrong[0]
@@ -94,17 +99,18 @@ def _check_columns(columns: list[str], name: str) -> None:
 
 def _parse(open_text: Callable[[], TextIO], path: Path | None, skip: int) -> np.ndarray | None:
     """Parses the numbers as uint8 [rows, columns], or returns None where numpy refuses them."""
-    try:
-        if path is not None:
-            return np.loadtxt(
-                path, np.uint8, delimiter=",", skiprows=skip, ndmin=2, comments=None, encoding="utf-8-sig"
-            )
-        with open_text() as text:
-            return np.loadtxt(islice(text, skip, None), np.uint8, delimiter=",", ndmin=2, comments=None)
-    except UnicodeDecodeError:
-        raise
-    except ValueError:
-        return None
+    with warnings.catch_warnings():
+        # Older numpy reads 256 as 0 and 0.5 as 0, and says so with a DeprecationWarning alone.
+        warnings.simplefilter("error", DeprecationWarning)
+        try:
+            if path is not None:
+                return np.loadtxt(path, np.uint8, skiprows=skip, encoding="utf-8-sig", **CSV_FORM)
+            with open_text() as text:
+                return np.loadtxt(islice(text, skip, None), np.uint8, **CSV_FORM)
+        except UnicodeDecodeError:
+            raise
+        except (ValueError, DeprecationWarning):
+            return None
 
 
 def _explain(open_text: Callable[[], TextIO], columns: list[str], has_header: bool, name: str) -> DataError:
@@ -122,7 +128,7 @@ def _explain(open_text: Callable[[], TextIO], columns: list[str], has_header: bo
 
 
 def _is_byte(cell: str) -> bool:
-    return cell.isascii() and cell.isdecimal() and int(cell) <= 255
+    return cell.isascii() and cell.isdecimal() and int(cell[-9:]) <= 255 and len(cell) <= 9
 
 
 def _bad_cell(name: str, row: int, column: str, found: object) -> str:

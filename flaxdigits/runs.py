@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from flaxdigits.errors import RunError
+from flaxdigits.extras import require
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +54,19 @@ class Run:
             raise RunError(f"{LATEST}: no run yet; `flaxdigits train` makes one")
         raise RunError(f"{path}: not a run directory, there is no {run.config.name} in it")
 
+    def claim(self) -> None:
+        """Makes the directory this training's own, also where another one begins in the same second.
+
+        Raises:
+            RunError: where it holds a run already.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.config.touch(exist_ok=False)
+        except FileExistsError:
+            again = f"continue it with --resume {self}, or choose another folder"
+            raise RunError(f"{self}: holds a run already; {again}") from None
+
     def point_latest(self) -> None:
         """Makes runs/latest a link to this run, where the file system has links."""
         beside = LATEST.with_name(f".latest.{os.getpid()}")
@@ -65,6 +79,7 @@ class Run:
 
     def history_frame(self) -> "pd.DataFrame":
         """Returns history.csv as a DataFrame, a row an epoch."""
+        require("train", "a DataFrame")
         import pandas as pd
 
         return pd.read_csv(self.history)

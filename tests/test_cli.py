@@ -152,6 +152,7 @@ def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(fol
         time.sleep(random.random())
         process.kill()
         process.communicate()
+        assert process.returncode == -signal.SIGKILL  # a run that had ended would show nothing
         words = ["--resume", "runs/killed"]
     done = flax(folder, "train", *words)
     assert done.returncode == 0, done.stderr

@@ -27,6 +27,7 @@ def test_the_reference_is_the_original_recipe():
     reference = PRESETS["reference"]
     assert reference.hidden == (3000, 2000, 1000, 500, 250, 64)
     assert (reference.optimizer, reference.learning_rate, reference.batch_size) == ("adam", 1e-3, 32)
+    assert (reference.initializer, reference.adam_epsilon) == ("glorot_uniform", 1e-7)  # Keras's defaults
     assert reference.epochs == 100
     assert reference.deformation.is_none
     assert (reference.label_smoothing, reference.ema_decay, reference.schedule) == (0, 0, "constant")
@@ -36,20 +37,21 @@ def test_the_reference_is_the_original_recipe():
     ("text", "message"),
     [
         ("epochs = 0", "epochs: expected 1 or more, got 0"),
-        ("epochs = 1.5", "epochs: expected a int, got 1.5"),
+        ("epochs = 1.5", "epochs: expected a value of type int, got 1.5"),
         ("hidden = []", "hidden: expected widths above 0, got []"),
         ("hidden = [10, 0]", "hidden: expected widths above 0, got [10, 0]"),
         ('hidden = "10"', "hidden: expected a list of widths, got 10"),
         ("learning_rate = -1", "learning_rate: expected above 0, got -1.0"),
-        ("learning_rate = nan", "learning_rate: expected above 0, got nan"),
+        ("learning_rate = nan", "learning_rate: expected a finite number, got nan"),
+        ("hidden = [100000, 100000]", "hidden: expected at most 500,000,000 parameters, got 10079600010"),
         ("validation = 1.0", "validation: expected from 0 to below 1, got 1.0"),
         ("ema_decay = 1.0", "ema_decay: expected from 0 to below 1, got 1.0"),
         ('optimizer = "sgd"', "optimizer: expected adam or adamw, got sgd"),
         ('precision = "float16"', "precision: expected float32 or bfloat16, got float16"),
         ("patience = 3\nvalidation = 0.0", "patience: expected 0 where nothing is held out, got 3"),
         ("deformation = 3", "deformation: expected a table, got 3"),
-        ("[deformation]\nsmoothness = 0", "deformation.smoothness: expected above 0, got 0.0"),
-        ("[deformation]\nelastic = -0.5", "deformation.elastic: expected 0 or more, got -0.5"),
+        ("[deformation]\nsmoothness = 0", "deformation.smoothness: expected from 3 to 28, got 0.0"),
+        ("[deformation]\nelastic = -0.5", "deformation.elastic: expected from 0 to 28, got -0.5"),
     ],
 )
 def test_what_cannot_work_is_named(text, message, tmp_path):
@@ -58,6 +60,18 @@ def test_what_cannot_work_is_named(text, message, tmp_path):
     with pytest.raises(ConfigError) as caught:
         TrainConfig.from_toml(path)
     assert str(caught.value) == f"{path}: {message}"
+
+
+def test_types_are_checked_wherever_a_configuration_is_made():
+    assert TrainConfig(hidden=[16, 8]) == TrainConfig(hidden=(16, 8))
+    with pytest.raises(ConfigError, match="epochs: expected a value of type int, got '5'"):
+        TrainConfig(epochs="5")
+
+
+def test_the_name_of_a_configuration_is_of_what_has_a_part_in_the_result():
+    config = TrainConfig()
+    assert config.changed(device="cpu", checkpoint_seconds=1.0).sha256 == config.sha256
+    assert config.changed(seed=1).sha256 != config.sha256
 
 
 @pytest.mark.parametrize("text", ["epoch = 3", "[deformation]\nrotate = 3"])

@@ -37,7 +37,7 @@ def extremes():
 def test_the_file_equals_the_network_on_random_and_extreme_pixels(run, exported):
     config, params = trained_weights(run)
     images = extremes()
-    expected = predict_probabilities(config, params, flaxdigits.Digits(images))
+    expected = predict_probabilities(config, params, images)
     answer = Recognizer(exported.path)(images)
     np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
     np.testing.assert_array_equal(answer.digits, expected.argmax(axis=1))
@@ -63,11 +63,12 @@ def test_it_is_one_file_of_the_versions_in_the_contract(exported):
 
 def test_the_metadata_says_what_the_file_is(run, exported):
     metadata = Recognizer(exported.path).metadata
-    assert sorted(metadata) == sorted(contract.METADATA_KEYS)
+    assert sorted(metadata) == sorted(contract.Metadata._fields)
     assert metadata["hidden"] == "[48, 24]"
     assert metadata["parameters"] == str(785 * 48 + 49 * 24 + 25 * 10)
     assert metadata["training_data_sha256"] == flaxdigits.load()[:2000].sha256
     assert metadata["weights_sha256"] == exported.weights_sha256
+    assert metadata["epochs_trained"] == "2"
     assert metadata["command"] == "flaxdigits export run"
     evaluation = flaxdigits.Evaluation.of(Recognizer(exported.path), flaxdigits.load("mnist-test"))
     assert float(metadata["test_accuracy"]) == pytest.approx(evaluation.accuracy, abs=1e-4)
@@ -91,11 +92,21 @@ def test_the_gate_measures_the_difference(exported):
 
 def test_the_gate_refuses_other_weights(run, exported, mnist_test, tmp_path):
     config, params = trained_weights(run)
-    expected = predict_probabilities(config, params, mnist_test[:50])
+    expected = predict_probabilities(config, params, mnist_test.images[:50])
     bent = jax.tree.map(lambda leaf: leaf * 1.001, params)
     (tmp_path / "bent.onnx").write_bytes(make_model_proto(bent, {}).SerializeToString())
     with pytest.raises(ExportError, match="does not answer as the model does: read one by one"):
         check_gate(tmp_path / "bent.onnx", expected, mnist_test.images[:50])
+
+
+def test_the_gate_reads_the_digits_and_not_the_probabilities_alone(run, exported, mnist_test, tmp_path):
+    config, params = trained_weights(run)
+    expected = predict_probabilities(config, params, mnist_test.images[:50])
+    model = onnx.load(exported.path)
+    next(node for node in model.graph.node if node.op_type == "ArgMax").op_type = "ArgMin"
+    onnx.save(model, tmp_path / "least.onnx")
+    with pytest.raises(ExportError, match="50 of 50 digits differ"):
+        check_gate(tmp_path / "least.onnx", expected, mnist_test.images[:50])
 
 
 def test_an_export_that_fails_leaves_no_file_and_keeps_the_old_one(run, exported, monkeypatch, tmp_path):

@@ -88,6 +88,44 @@ def test_a_run_that_was_stopped_goes_on_as_if_nothing_had_happened(stop_at, digi
     assert courses[0].equals(courses[1])
 
 
+def test_a_run_stops_early_at_the_same_epoch_when_it_was_resumed(digits, tmp_path):
+    config = SMALL.changed(epochs=40, patience=2, learning_rate=3e-2, schedule="constant", deformation=NO_DEFORMATION)
+    runs = Run(tmp_path / "whole"), Run(tmp_path / "stopped")
+    list(fit(digits, config, runs[0].path))
+    seen = []
+    with pytest.raises(TrainingInterrupted):
+        list(fit(digits, config, runs[1].path, on_progress=seen.append, should_stop=lambda: len(seen) >= 6))
+    list(resume(digits, runs[1]))
+    assert sha(runs[0]) == sha(runs[1])
+    assert len(runs[0].history_frame()) == len(runs[1].history_frame()) < 40
+
+
+def test_a_loop_that_is_left_early_has_saved_what_it_saw(digits, tmp_path):
+    run = Run(tmp_path / "run")
+    for report in fit(digits, SMALL, run.path):
+        if report.epoch == 2:
+            break
+    assert trained_weights(run)
+    assert [report.epoch for report in resume(digits, run)] == [3]
+
+
+def test_a_run_whose_configuration_was_edited_does_not_go_on(digits, tmp_path):
+    run = Run(tmp_path / "run")
+    list(fit(digits, SMALL.changed(epochs=1), run.path))
+    run.config.write_text(run.config.read_text().replace("epochs = 1", "epochs = 9"))
+    with pytest.raises(RunError, match=r"config\.toml was changed after the run was begun"):
+        resume(digits, run)
+
+
+def test_reading_a_run_leaves_a_half_written_checkpoint_alone(digits, tmp_path):
+    run = Run(tmp_path / "run")
+    list(fit(digits, SMALL.changed(epochs=1), run.path))
+    half = run.checkpoints / "99.orbax-checkpoint-tmp"
+    half.mkdir()
+    trained_weights(run)
+    assert half.exists()
+
+
 def test_a_finished_run_has_nothing_left_to_do(digits, finished):
     assert list(resume(digits, finished[0])) == []
 
@@ -104,7 +142,10 @@ def test_a_run_is_not_overwritten(digits, finished):
 
 def test_a_loss_that_is_lost_stops_the_run_and_leaves_the_last_good_checkpoint(digits, finished, tmp_path):
     run = Run(tmp_path / "run")
-    with pytest.raises(TrainingError, match=r"the loss became (nan|inf) by step \d+, in epoch 1; .* --learning-rate"):
+    with pytest.raises(
+        TrainingError,
+        match=r"the loss became (nan|inf) by step \d+, in epoch 1; begin again with a lower --learning-rate",
+    ):
         list(fit(digits, SMALL.changed(learning_rate=1e30, deformation=NO_DEFORMATION), run.path))
     assert not run.checkpoints.exists()
 

@@ -13,6 +13,13 @@ def test_a_history_survives_its_file(tmp_path):
     assert read_history(tmp_path / "history.csv") == reports
 
 
+def test_a_report_compares_after_reading_as_it_did_before_writing(tmp_path):
+    reports = [report(1, 0.12345679104), report(2, 0.9)]
+    write_history(reports, tmp_path / "history.csv")
+    again = [*read_history(tmp_path / "history.csv"), report(3, 0.12345679104)]
+    assert stale_epochs(again) == stale_epochs([*reports, report(3, 0.12345679104)]) == 2
+
+
 def test_what_was_not_measured_is_an_empty_cell(tmp_path):
     write_history([report(1, math.nan)], tmp_path / "history.csv")
     assert ",0.9,,0.95," in (tmp_path / "history.csv").read_text()

@@ -7,7 +7,20 @@ import pytest
 import flaxdigits
 
 NAMES = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load"]
-HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "onnx", "jaxtyping", "pandas", "matplotlib", "kaggle"}
+HEAVY = {
+    "jax",
+    "jaxlib",
+    "flax",
+    "optax",
+    "orbax",
+    "onnx",
+    "jaxtyping",
+    "pandas",
+    "matplotlib",
+    "kaggle",
+    "rich",
+    "tomli_w",
+}
 
 
 def heavy_after(module):
@@ -25,7 +38,13 @@ def heavy_after(module):
         "flaxdigits.data",
         "flaxdigits.evaluation",
         "flaxdigits.submission",
+        "flaxdigits.inputs",
+        "flaxdigits.runs",
         "flaxdigits_cli.main",
+        "flaxdigits_cli.predict",
+        "flaxdigits_cli.submit",
+        "flaxdigits_cli.eval",
+        "flaxdigits_cli.doctor",
     ],
 )
 def test_the_base_install_imports_nothing_heavy(module):

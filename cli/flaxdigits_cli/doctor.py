@@ -4,6 +4,7 @@ import argparse
 import json
 
 import flaxdigits
+from flaxdigits.errors import DeviceError
 from flaxdigits.extras import EXTRAS, missing
 
 PACKAGES = ("numpy", "onnxruntime", "pillow", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "onnx", "kaggle")
@@ -51,7 +52,10 @@ def _devices() -> list[str]:
         return []
     from flaxdigits.training.devices import local_devices
 
-    return [f"{device.platform}: {device.device_kind}" for device in local_devices("auto")]
+    try:
+        return [f"{device.platform}: {device.device_kind}" for device in local_devices("auto")]
+    except DeviceError as error:
+        return [str(error)]
 
 
 def _table(report: dict) -> str:

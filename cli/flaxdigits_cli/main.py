@@ -3,13 +3,12 @@
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a stated
 failure in one line, 2 a usage error, 130 interrupted.
 
-The parser is argparse's, and a command's module is imported when it is called. Typer's import alone
-takes a quarter of the time in which a digit can be read (benchmarks/cold_start.py), and the base
-install is smaller without it.
+The parser is argparse's, and a command's module is imported when it is called: CONTRIBUTING.md says why.
 """
 
 import argparse
 import gc
+import io
 import os
 import sys
 from importlib import import_module
@@ -53,6 +52,9 @@ def make_parser(called: str) -> Parser:
 
 def main() -> None:
     """Runs the program and exits."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file's name need not be in the encoding of the terminal
+            stream.reconfigure(errors="backslashreplace")
     words = sys.argv[1:] or ["--help"]
     gc.set_threshold(100_000)  # looking for garbage among freshly imported modules takes 7% of a cold prediction
     try:

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from flaxdigits.extras import require
-from flaxdigits_cli.show import note
+from flaxdigits_cli.show import command_line, note
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,4 +39,4 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.upload:
         print(f"Kaggle: {submission.upload(arguments.out, arguments.message)}")
     else:
-        note(f"to hand it in: flaxdigits submit {arguments.test} --upload")
+        note(f"to hand it in: {command_line()} --upload")

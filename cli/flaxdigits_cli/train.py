@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from flaxdigits.runs import Run
     from flaxdigits.training.export import ExportReport
     from flaxdigits.training.history import EpochReport
+    from flaxdigits.training.loop import Progress
 
 DEFAULTS = PRESETS["default"]
 CHANGES = ("data", "epochs", "batch_size", "learning_rate", "hidden", "precision", "device", "seed")
@@ -69,8 +70,9 @@ def _begin(config: TrainConfig, out: Path | None) -> None:
     from flaxdigits.runs import Run
     from flaxdigits.training.fit import fit
 
+    source = Path(config.data)
+    digits = load(source.resolve() if source.exists() else config.data)  # whole, so that it resumes from anywhere
     run = Run(out) if out else Run.new()
-    digits = load(config.data)
     _watch(run, config, lambda **hooks: fit(digits, config, run.path, **hooks))
 
 
@@ -89,21 +91,28 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
     """Draws the training as it goes, then exports what it gave."""
     from flaxdigits.training.devices import describe, make_mesh
     from flaxdigits.training.export import export
-    from flaxdigits.training.model import count_parameters
 
     device = describe(make_mesh(config.device, config.batch_size))
     with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
-        reports = start(on_progress=move, should_stop=interrupt.asked)
-        line(
-            f"{run}: {config.data}, {count_parameters(config.hidden):,} parameters, {config.epochs} epochs, on {device}"
-        )
+
+        def show(progress: "Progress") -> None:
+            interrupt.has_work_to_save = True
+            move(progress)
+
+        reports = start(on_progress=show, should_stop=interrupt.asked)
+        line(f"{run}: {config.data}, {config.parameters:,} parameters, {config.epochs} epochs, on {device}")
         for report in reports:
             line(epoch_line(report, config.epochs))
     _show(run, export(run, command=command_line()))
 
 
 class Interrupt:
-    """Ctrl-C as a request: the first lets the step finish and the state be saved, the second stops at once."""
+    """Ctrl-C as a request: the first lets the step finish and the state be saved, the second stops at once.
+
+    Before the first step there is nothing to save, and the first stops at once too.
+    """
+
+    has_work_to_save = False
 
     def __enter__(self) -> Self:
         self._asked = False
@@ -119,7 +128,7 @@ class Interrupt:
         return self._asked
 
     def _ask(self, *_: object) -> None:
-        if self._asked:
+        if self._asked or not self.has_work_to_save:
             raise KeyboardInterrupt
         self._asked = True
         note("stopping after this step, and saving; once more stops at once")

@@ -20,7 +20,7 @@ def save_state(state: TrainState, folder: Path) -> None:
     The call returns when the files are on disk: the next step gives the state's memory away.
     """
     step = int(state.step)
-    with _open(folder) as checkpointer:
+    with _open(folder, cleanup=True) as checkpointer:
         if checkpointer.latest is None or checkpointer.latest.step != step:
             checkpointer.save(step, state)
 
@@ -39,21 +39,22 @@ def restore_state(like: TrainState, folder: Path, sharding: Sharding) -> TrainSt
     if not folder.exists():
         return None
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), like)
-    with _open(folder) as checkpointer:
+    with _open(folder, cleanup=False) as checkpointer:
         if checkpointer.latest is None:
             return None
         try:
             return checkpointer.load(checkpointer.latest, target)
         except (ValueError, KeyError, FileNotFoundError) as error:
-            raise RunError(f"{folder}: the checkpoint does not fit the configuration beside it: {error}") from error
+            raise RunError(f"{folder}: the checkpoint does not fit the configuration beside it") from error
 
 
-def _open(folder: Path) -> ocp.training.Checkpointer:
+def _open(folder: Path, cleanup: bool) -> ocp.training.Checkpointer:
+    """Opens the folder; only who trains may clean up what is half written, since it may be being written."""
     policies = ocp.training.preservation_policies
     saving = ocp.training.save_decision_policies
     return ocp.training.Checkpointer(
         folder.resolve(),  # Orbax takes absolute paths only
         save_decision_policy=saving.FixedIntervalPolicy(1),
         preservation_policy=policies.LatestN(1),
-        cleanup_tmp_directories=True,
+        cleanup_tmp_directories=cleanup,
     )

@@ -3,28 +3,58 @@
 The defaults are the `default` preset, and stand nowhere else: the command line reads them from here.
 """
 
+import hashlib
+import math
 import tomllib
 import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from flaxdigits import atomic
+from flaxdigits.contract import CLASSES, PIXELS
 from flaxdigits.data import MNIST_TRAIN
 from flaxdigits.errors import ConfigError
 
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
+Initializer = Literal["he_normal", "glorot_uniform"]
 Precision = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 REFERENCE_HIDDEN = (3000, 2000, 1000, 500, 250, 64)
+MOST_PARAMETERS = 500_000_000  # 2 GB in float32, which is what one ONNX file can hold
+WITHOUT_EFFECT = {"device", "checkpoint_seconds"}  # on what a run is, and so free to change before it is resumed
 
 
 def _check(holds: bool, name: str, expected: str, found: object) -> None:
     if not holds:
         raise ConfigError(f"{name}: expected {expected}, got {found}")
+
+
+def _check_types(config: Any, prefix: str = "") -> None:
+    """Holds every value of a frozen dataclass against its annotation; lists become tuples, whole numbers floats."""
+    for entry in fields(config):
+        value = _converted(entry.type, getattr(config, entry.name), prefix + entry.name)
+        object.__setattr__(config, entry.name, value)
+
+
+def _converted(kind: Any, value: Any, name: str) -> object:
+    if isinstance(kind, types.GenericAlias):
+        fits = isinstance(value, list | tuple) and all(type(width) is int for width in value)
+        _check(fits, name, "a list of widths", value)
+        return tuple(value)
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        _check(value in choices, name, " or ".join(choices), value)
+        return value
+    if kind is float and type(value) is int:
+        return float(value)
+    _check(type(value) is kind, name, f"a value of type {kind.__name__}", repr(value))
+    _check(kind is not float or math.isfinite(value), name, "a finite number", value)
+    return value
 
 
 @dataclass(frozen=True)
@@ -44,9 +74,12 @@ class Deformation:
     smoothness: float = 4.0  # how far displacements go together, pixels (Simard's sigma)
 
     def __post_init__(self) -> None:
-        for entry in fields(self):
-            _check(getattr(self, entry.name) >= 0, f"deformation.{entry.name}", "0 or more", getattr(self, entry.name))
-        _check(self.smoothness > 0, "deformation.smoothness", "above 0", self.smoothness)
+        _check_types(self, "deformation.")
+        # Beyond these a digit is gone; below a smoothness of 3 the coarse grid of deform.py is too coarse.
+        limits = {"rotation": 180, "shear": 2, "scale": 1, "shift": 28, "elastic": 28}
+        for name, most in limits.items():
+            _check(0 <= getattr(self, name) <= most, f"deformation.{name}", f"from 0 to {most}", getattr(self, name))
+        _check(3 <= self.smoothness <= 28, "deformation.smoothness", "from 3 to 28", self.smoothness)
 
     @property
     def is_none(self) -> bool:
@@ -70,11 +103,13 @@ class TrainConfig:
     hidden: tuple[int, ...] = (1024, 512, 256)
     epochs: int = 50
     batch_size: int = 512
+    initializer: Initializer = "he_normal"  # keeps the signal's size through ReLU (K. He et al. 2015)
     optimizer: Optimizer = "adamw"
     learning_rate: float = 2e-3  # its peak
     schedule: Schedule = "cosine"  # from the peak to 0 over the whole training
     warmup_epochs: float = 1.0  # linear, from 0 to the peak
     weight_decay: float = 1e-2  # AdamW's
+    adam_epsilon: float = 1e-8  # optax's; Keras has 1e-7
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are what is judged and exported; 0 = none
     patience: int = 0  # epochs without a better validation loss before stopping; 0 = never
@@ -85,25 +120,30 @@ class TrainConfig:
     checkpoint_seconds: float = 30.0  # how much work a power cut may cost; has no part in the result
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
-        _check(self.epochs >= 1, "epochs", "1 or more", self.epochs)
-        _check(self.batch_size >= 1, "batch_size", "1 or more", self.batch_size)
-        _check(self.learning_rate > 0, "learning_rate", "above 0", self.learning_rate)
-        _check(self.warmup_epochs >= 0, "warmup_epochs", "0 or more", self.warmup_epochs)
-        _check(self.weight_decay >= 0, "weight_decay", "0 or more", self.weight_decay)
-        _check(0 <= self.label_smoothing < 1, "label_smoothing", "from 0 to below 1", self.label_smoothing)
-        _check(0 <= self.ema_decay < 1, "ema_decay", "from 0 to below 1", self.ema_decay)
-        _check(0 <= self.validation < 1, "validation", "from 0 to below 1", self.validation)
-        _check(self.patience >= 0, "patience", "0 or more", self.patience)
+        _check(self.parameters <= MOST_PARAMETERS, "hidden", f"at most {MOST_PARAMETERS:,} parameters", self.parameters)
+        for name in ("epochs", "batch_size"):
+            _check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
+        for name in ("learning_rate", "adam_epsilon"):
+            _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
+        for name in ("warmup_epochs", "weight_decay", "patience", "checkpoint_seconds"):
+            _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+        for name in ("label_smoothing", "ema_decay", "validation"):
+            _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
         _check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
-        _check(self.checkpoint_seconds >= 0, "checkpoint_seconds", "0 or more", self.checkpoint_seconds)
         _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
-        for entry in fields(self):
-            choices = typing.get_args(entry.type)
-            if typing.get_origin(entry.type) is Literal:
-                _check(
-                    getattr(self, entry.name) in choices, entry.name, " or ".join(choices), getattr(self, entry.name)
-                )
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases of the network; 11,000,464 for the original's widths."""
+        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise((PIXELS, *self.hidden, CLASSES)))
+
+    @property
+    def sha256(self) -> str:
+        """Names all that has a part in the result."""
+        values = {name: value for name, value in asdict(self).items() if name not in WITHOUT_EFFECT}
+        return hashlib.sha256(repr(sorted(values.items())).encode()).hexdigest()
 
     def changed(self, **values: Any) -> Self:
         """Returns a copy with those of the values that are not None."""
@@ -144,7 +184,9 @@ PRESETS = {
         hidden=REFERENCE_HIDDEN,
         epochs=100,
         batch_size=32,
+        initializer="glorot_uniform",  # Keras's default
         optimizer="adam",
+        adam_epsilon=1e-7,
         learning_rate=1e-3,
         schedule="constant",
         warmup_epochs=0,
@@ -158,34 +200,12 @@ PRESETS = {
 }
 
 
-def preset(name: str) -> TrainConfig:
-    """Returns a preset by its name.
-
-    Raises:
-        ConfigError: naming the presets there are.
-    """
-    _check(name in PRESETS, "preset", " or ".join(PRESETS), name)
-    return PRESETS[name]
-
-
-def _build(cls: Any, values: dict, prefix: str = "") -> Any:
-    """Makes a configuration dataclass from a TOML table, with each value's type checked."""
-    kinds = {entry.name: entry.type for entry in fields(cls)}
-    for name in values:
-        _check(name in kinds, prefix + name, "one of " + ", ".join(kinds), "an unknown name")
-    return cls(**{name: _convert(kinds[name], value, prefix + name) for name, value in values.items()})
-
-
-def _convert(kind: Any, value: Any, name: str) -> object:
-    """Returns a TOML value as what the dataclass field holds."""
-    if kind is Deformation:
-        _check(isinstance(value, dict), name, "a table", value)
-        return _build(Deformation, value, f"{name}.")
-    if isinstance(kind, types.GenericAlias):
-        _check(isinstance(value, list) and all(type(width) is int for width in value), name, "a list of widths", value)
-        return tuple(value)
-    if kind is float and type(value) is int:
-        return float(value)
-    expected = kind if isinstance(kind, type) else str
-    _check(type(value) is expected, name, f"a {expected.__name__}", repr(value))
-    return value
+def _build(cls: Any, values: dict[str, Any], prefix: str = "") -> Any:
+    """Makes a configuration dataclass from a TOML table."""
+    known = {entry.name: entry.type for entry in fields(cls)}
+    for name, value in values.items():
+        _check(name in known, prefix + name, "one of " + ", ".join(known), "an unknown name")
+        if known[name] is Deformation:
+            _check(isinstance(value, dict), prefix + name, "a table", value)
+            values = values | {name: _build(Deformation, value, f"{name}.")}
+    return cls(**values)

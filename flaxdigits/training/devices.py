@@ -28,10 +28,17 @@ def local_devices(device: str) -> list[jax.Device]:
     """Lists this machine's devices of one kind, or of the fastest kind for "auto"."""
     try:
         return jax.local_devices(backend=None if device == "auto" else device)
-    except RuntimeError as error:
-        kinds = ", ".join(sorted({d.platform for d in jax.local_devices()}))
+    except (RuntimeError, AssertionError) as error:  # the latter for an unknown name in JAX_PLATFORMS
         hint = f"; its support comes with: pip install '{EXTRAS[device]}'" if device in EXTRAS else ""
-        raise DeviceError(f"--device {device}: JAX finds none here, only {kinds}{hint}") from error
+        raise DeviceError(f"--device {device}: JAX finds none here, only {_kinds()}{hint}") from error
+
+
+def _kinds() -> str:
+    """Names the kinds of devices that JAX finds."""
+    try:
+        return ", ".join(sorted({device.platform for device in jax.local_devices()}))
+    except (RuntimeError, AssertionError):
+        return "what JAX_PLATFORMS names, which is not there either"
 
 
 def describe(mesh: Mesh) -> str:

@@ -24,14 +24,15 @@ from flaxdigits.contract import (
     PROBABILITIES,
     PROBABILITY_TOLERANCE,
     SIDE,
+    Metadata,
 )
 from flaxdigits.data import MNIST_TEST, load
-from flaxdigits.digits import Digits
 from flaxdigits.errors import ExportError
-from flaxdigits.recognizer import Recognizer
+from flaxdigits.recognizer import Answer, Recognizer
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.model import WHITE, count_parameters
+from flaxdigits.training.history import read_history
+from flaxdigits.training.model import WHITE
 from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.step import Params
 from flaxdigits.training.weights import predict_logits, trained_weights, weights_sha256
@@ -66,19 +67,19 @@ def export(run: Run | Path | str | None = None, out: Path | str | None = None, c
     config, params = trained_weights(run)
     path = Path(out) if out else run.model
     test = load(MNIST_TEST)
-    expected = predict_probabilities(config, params, test)
-    metadata = make_metadata(config, Provenance.read(run.data), expected, test)
-    metadata |= {"weights_sha256": weights_sha256(params), "command": command}
+    expected = predict_probabilities(config, params, test.images)
+    accuracy = float((expected.argmax(axis=1) == test.known_labels()).mean())
+    metadata = make_metadata(run, config, params, accuracy, command)
     with atomic.replacing(path) as beside:
-        beside.write_bytes(make_model_proto(params, metadata).SerializeToString())
+        beside.write_bytes(make_model_proto(params, metadata._asdict()).SerializeToString())
         alone, batched = check_gate(beside, expected, test.images)
         size = beside.stat().st_size
-    return ExportReport(path, size, len(test), alone, batched, metadata["weights_sha256"])
+    return ExportReport(path, size, len(test), alone, batched, metadata.weights_sha256)
 
 
-def predict_probabilities(config: TrainConfig, params: Params, digits: Digits) -> np.ndarray:
-    """Returns what the model itself says, in float32 arithmetic, float32 [n, 10]."""
-    return np.asarray(jax.nn.softmax(predict_logits(replace(config, precision="float32"), params, digits.images)))
+def predict_probabilities(config: TrainConfig, params: Params, images: np.ndarray) -> np.ndarray:
+    """Returns what the network itself says of images uint8 [n, 28, 28], in float32 arithmetic, float32 [n, 10]."""
+    return np.asarray(jax.nn.softmax(predict_logits(replace(config, precision="float32"), params, images)))
 
 
 def make_model_proto(params: Params, metadata: dict[str, str]) -> onnx.ModelProto:
@@ -119,31 +120,33 @@ def _layer_tensors(index: int, layer: dict) -> list[TensorProto]:
     return [numpy_helper.from_array(np.asarray(layer[name]), f"{name}{index}") for name in ("kernel", "bias")]
 
 
-def make_metadata(config: TrainConfig, data: Provenance, probabilities: np.ndarray, test: Digits) -> dict[str, str]:
-    """Says what the file is: contract.METADATA_KEYS, but for the weights and the command."""
-    accuracy = f"{(probabilities.argmax(axis=1) == test.known_labels()).mean():.4f}"
-    if data.rows_in_mnist_test:
-        accuracy = f"not stated: {data.rows_in_mnist_test} of its digits were trained on"
-    return {
-        "name": "flaxdigits DenseStack",
-        "version": __version__,
-        "license": "MIT; trained on MNIST-like data, see training_data",
-        "input_convention": INPUT_CONVENTION,
-        "classes": json.dumps([str(digit) for digit in range(CLASSES)]),
-        "hidden": json.dumps(config.hidden),
-        "parameters": str(count_parameters(config.hidden)),
-        "training_data": data.name,
-        "training_data_sha256": data.sha256,
-        "training_rows_in_mnist_test": str(data.rows_in_mnist_test),
-        "config": config.to_toml(),
-        "seed": str(config.seed),
-        "test_accuracy": accuracy,
-        "test_data": f"MNIST's {len(test)} test digits",
-    }
+def make_metadata(run: Run, config: TrainConfig, params: Params, accuracy: float, command: str) -> Metadata:
+    """Says what the file is. No accuracy is stated on digits that were trained on."""
+    data = Provenance.read(run.data)
+    shared = data.rows_in_mnist_test
+    return Metadata(
+        name="flaxdigits DenseStack",
+        version=__version__,
+        license="MIT; the licence of the training data is its own",
+        input_convention=INPUT_CONVENTION,
+        classes=json.dumps([str(digit) for digit in range(CLASSES)]),
+        hidden=json.dumps(config.hidden),
+        parameters=str(config.parameters),
+        weights_sha256=weights_sha256(params),
+        training_data=data.name,
+        training_data_sha256=data.sha256,
+        training_rows_in_mnist_test=str(shared),
+        config=config.to_toml(),
+        seed=str(config.seed),
+        epochs_trained=str(len(read_history(run.history))),
+        test_accuracy=f"not stated: {shared} of its digits were trained on" if shared else f"{accuracy:.4f}",
+        test_data="MNIST's 10000 test digits",
+        command=command,
+    )
 
 
 def check_gate(path: Path, expected: np.ndarray, images: np.ndarray) -> tuple[float, float]:
-    """Lets the file read every digit, alone and in batches, and compares with what the model said.
+    """Lets the file read every digit, alone and in batches, and compares with what the network said.
 
     Returns:
         The largest differences of a probability, alone and in batches.
@@ -152,14 +155,14 @@ def check_gate(path: Path, expected: np.ndarray, images: np.ndarray) -> tuple[fl
         ExportError: where a digit differs, or a probability by more than the contract allows.
     """
     recognizer = Recognizer(path)
-    one_by_one = [recognizer(images[row : row + 1]).probabilities for row in range(len(images))]
-    alone = _compare(np.concatenate(one_by_one), expected, "one by one")
-    return alone, _compare(recognizer(images).probabilities, expected, "in batches")
+    answers = [recognizer(images[row : row + 1]) for row in range(len(images))]
+    one_by_one = Answer(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
+    return _compare(one_by_one, expected, "one by one"), _compare(recognizer(images), expected, "in batches")
 
 
-def _compare(found: np.ndarray, expected: np.ndarray, how: str) -> float:
-    difference = float(np.abs(found - expected).max())
-    differing = int((found.argmax(axis=1) != expected.argmax(axis=1)).sum())
+def _compare(found: Answer, expected: np.ndarray, how: str) -> float:
+    difference = float(np.abs(found.probabilities - expected).max())
+    differing = int((found.digits != expected.argmax(axis=1)).sum())
     if differing or not difference <= PROBABILITY_TOLERANCE:
         raise ExportError(
             f"the file does not answer as the model does: read {how}, {differing} of {len(expected)} digits differ "

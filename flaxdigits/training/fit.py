@@ -14,7 +14,7 @@ from flaxdigits.training.checkpoint import restore_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh, replicated
 from flaxdigits.training.history import EpochReport, is_best, read_history, stale_epochs, write_history
-from flaxdigits.training.loop import Loop, Progress, Setup
+from flaxdigits.training.loop import Loop, Progress, Rate, Setup
 from flaxdigits.training.optimizer import make_schedule
 from flaxdigits.training.plots import plot_curves
 from flaxdigits.training.provenance import Provenance
@@ -48,13 +48,11 @@ def fit(
         TrainingError: where the loss is no longer finite; the last good checkpoint stays.
         TrainingInterrupted: after `should_stop` said yes.
     """
-    config = config or TrainConfig()
+    config = (config or TrainConfig()).changed(data=digits.name)
     run = Run(out) if out else Run.new()
-    if run.config.exists():
-        raise RunError(f"{run}: holds a run already; continue it with --resume, or choose another folder")
     setup = prepare(digits, config, run)
-    run.path.mkdir(parents=True, exist_ok=True)
-    Provenance.of(digits).save(run.data)
+    run.claim()
+    Provenance.of(digits, config).save(run.data)
     config.save(run.config)
     run.point_latest()
     return train(setup, on_progress, should_stop)
@@ -83,9 +81,14 @@ def resume(
         TrainingError, TrainingInterrupted: as for `fit`.
     """
     begun_with = Provenance.read(run.data)
+    config = TrainConfig.from_toml(run.config)
     if digits.sha256 != begun_with.sha256:
         raise RunError(f"{run}: was begun with other digits than {digits.name} now holds; it cannot go on with these")
-    return train(prepare(digits, TrainConfig.from_toml(run.config), run), on_progress, should_stop)
+    if config.sha256 != begun_with.config_sha256:
+        again = f"begin a new one with: flaxdigits train --config {run.config}"
+        raise RunError(f"{run}: config.toml was changed after the run was begun; {again}")
+    run.point_latest()
+    return train(prepare(digits, config, run), on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -105,13 +108,16 @@ def train(
     loop = Loop(setup, on_progress or (lambda _: None), should_stop or (lambda: False))
     try:
         while not is_over(setup, state, reports):
-            state, seconds = loop.run_epoch(state)
-            reports.append(report_epoch(setup, state, seconds))
+            state, rate = loop.run_epoch(state)
+            reports.append(report_epoch(setup, state, rate))
             if setup.config.patience and is_best(reports):
                 state = replace(state, best=jax.tree.map(jnp.copy, state.judged))
             write_history(reports, setup.run.history)
             loop.save(state, now=is_over(setup, state, reports))
             yield reports[-1]
+    except GeneratorExit:  # whoever reads the reports has had enough
+        loop.save(state, now=True)
+        raise
     finally:
         if reports:
             plot_curves(reports, setup.run.curves)
@@ -119,17 +125,18 @@ def train(
 
 def is_over(setup: Setup, state: TrainState, reports: list[EpochReport]) -> bool:
     """Whether the last step is taken, or the validation loss has stopped getting better."""
-    return int(state.step) == setup.steps or 0 < setup.config.patience <= stale_epochs(reports)
+    return int(state.step) >= setup.steps or 0 < setup.config.patience <= stale_epochs(reports)
 
 
 def restore(setup: Setup) -> TrainState:
     """Returns the state of the last checkpoint, or the initial one, on the devices of the mesh."""
     sharding = replicated(setup.mesh)
-    initial = jax.device_put(init_state(setup.config, setup.steps_per_epoch), sharding)
+    with jax.default_device(setup.mesh.devices.flat[0]):
+        initial = jax.device_put(init_state(setup.config, setup.steps_per_epoch), sharding)
     return restore_state(initial, setup.run.checkpoints, sharding) or initial
 
 
-def report_epoch(setup: Setup, state: TrainState, seconds: float) -> EpochReport:
+def report_epoch(setup: Setup, state: TrainState, rate: Rate) -> EpochReport:
     """Judges the weights after an epoch and says what happened in it."""
     config, steps = setup.config, setup.steps_per_epoch
     val_loss, val_accuracy = evaluate(config, state.judged, setup.validation)
@@ -142,6 +149,6 @@ def report_epoch(setup: Setup, state: TrainState, seconds: float) -> EpochReport
         train_accuracy=float(state.correct) / rows,
         val_loss=val_loss,
         val_accuracy=val_accuracy,
-        seconds=seconds,
-        images_per_second=rows / seconds,
+        seconds=rate.seconds,
+        images_per_second=rate.steps * config.batch_size / rate.seconds,
     )

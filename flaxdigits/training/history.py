@@ -27,6 +27,12 @@ class EpochReport:
     seconds: float  # spent on the training steps, by the process that ended the epoch
     images_per_second: float
 
+    def __post_init__(self) -> None:
+        # To what history.csv keeps, so that a report read back compares as the one that was written.
+        for entry in fields(self):
+            if entry.type is float:
+                object.__setattr__(self, entry.name, float(f"{getattr(self, entry.name):.7g}"))
+
 
 def write_history(reports: list[EpochReport], path: Path) -> None:
     """Writes history.csv, a row an epoch; NaN becomes an empty cell."""
@@ -35,7 +41,7 @@ def write_history(reports: list[EpochReport], path: Path) -> None:
     writer.writeheader()
     for report in reports:
         row = asdict(report)
-        writer.writerow({name: "" if value != value else _rounded(value) for name, value in row.items()})
+        writer.writerow({name: "" if value != value else value for name, value in row.items()})
     atomic.write_text(path, text.getvalue())
 
 
@@ -56,10 +62,6 @@ def stale_epochs(reports: list[EpochReport]) -> int:
 def is_best(reports: list[EpochReport]) -> bool:
     """Whether the last epoch has the best validation loss so far."""
     return stale_epochs(reports) == 0
-
-
-def _rounded(value: float) -> float | str:
-    return f"{value:.7g}" if isinstance(value, float) else value
 
 
 def _values(row: dict[str, str]) -> list:

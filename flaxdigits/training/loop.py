@@ -17,7 +17,7 @@ from flaxdigits.errors import TrainingError, TrainingInterrupted
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import save_state
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.devices import describe, replicated
+from flaxdigits.training.devices import replicated
 from flaxdigits.training.step import Params, TrainingSet, TrainState, make_advance
 
 SLICE_SECONDS = 0.5  # how long the device works between two looks at the clock and at Ctrl-C
@@ -31,7 +31,13 @@ class Progress(NamedTuple):
     epoch: int  # the present one, from 1
     loss: float  # mean over the present epoch so far
     accuracy: float  # mean over the present epoch so far
-    device: str  # such as "1 of 1 cpu"
+
+
+class Rate(NamedTuple):
+    """How much work was done in how much time."""
+
+    steps: int
+    seconds: float  # with the compilation, where it fell into this time
 
 
 @dataclass(frozen=True)
@@ -68,9 +74,10 @@ class Loop:
         arrays = setup.training.images, setup.training.known_labels()
         self.digits = TrainingSet(*jax.device_put(arrays, replicated(setup.mesh)))
 
-    def run_epoch(self, state: TrainState) -> tuple[TrainState, float]:
-        """Goes on to the end of the present epoch; returns the state and the seconds it took."""
-        step, seconds = int(state.step), 0.0
+    def run_epoch(self, state: TrainState) -> tuple[TrainState, Rate]:
+        """Goes on to the end of the present epoch; returns the state, and what it took to get there."""
+        first = step = int(state.step)
+        seconds = 0.0
         end = (step // self.setup.steps_per_epoch + 1) * self.setup.steps_per_epoch
         while step < end:
             self.stop_if_asked(state)  # never between an epoch's last step and its report
@@ -83,7 +90,7 @@ class Loop:
             self.look(state)
             if step < end:  # an epoch's last state is saved after its report
                 self.save(state)
-        return state, seconds
+        return state, Rate(end - first, seconds)
 
     def look(self, state: TrainState) -> None:
         """Shows the progress, and stops where the loss is lost."""
@@ -96,7 +103,7 @@ class Loop:
         """Says where the training was lost."""
         raise TrainingError(
             f"{self.setup.run}: {what} by step {progress.step}, in epoch {progress.epoch}; "
-            "the last good checkpoint stays, try a lower --learning-rate"
+            "begin again with a lower --learning-rate"
         )
 
     def stop_if_asked(self, state: TrainState) -> None:
@@ -114,8 +121,7 @@ class Loop:
         taken = (step - 1) % per_epoch + 1
         accuracy = int(state.correct) / (taken * self.setup.config.batch_size)
         loss = float(state.loss_sum) / taken
-        device = describe(self.setup.mesh)
-        return Progress(step, self.setup.steps, (step - 1) // per_epoch + 1, loss, accuracy, device)
+        return Progress(step, self.setup.steps, (step - 1) // per_epoch + 1, loss, accuracy)
 
     def save(self, state: TrainState, now: bool = False) -> None:
         """Saves the state, now or where the last save is long enough ago."""

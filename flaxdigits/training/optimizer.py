@@ -19,7 +19,7 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
 
 
 def make_optimizer(config: TrainConfig, schedule: optax.Schedule) -> optax.GradientTransformation:
-    """Returns Adam (D. Kingma, J. Ba, 2014) or AdamW (I. Loshchilov, F. Hutter, 2017) at optax's betas."""
+    """Returns Adam (D. Kingma, J. Ba, 2014) or AdamW (I. Loshchilov, F. Hutter, 2017) at their papers' betas."""
     if config.optimizer == "adam":
-        return optax.adam(schedule)
-    return optax.adamw(schedule, weight_decay=config.weight_decay)
+        return optax.adam(schedule, eps=config.adam_epsilon)
+    return optax.adamw(schedule, eps=config.adam_epsilon, weight_decay=config.weight_decay)

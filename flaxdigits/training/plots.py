@@ -46,7 +46,8 @@ def _curves(axes: Axes, epochs: list[int], training: list[float], validation: li
     axes.plot(epochs, training, ".-", color=TRAINING, label="training (as trained on)")
     axes.plot(epochs, validation, ".-", color=VALIDATION, label="validation (clean digits)")
     axes.set_xlabel("epoch")
-    axes.set_yscale("log")
+    if any(value > 0 for value in [*training, *validation]):  # a perfect score has no logarithm
+        axes.set_yscale("log")
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=True, which="both", color="#e6e6e6")
     axes.legend(frameon=False)

@@ -1,4 +1,4 @@
-"""What a run was trained on, in data.json: enough to refuse other data, and to tell an honest score."""
+"""What a run was begun with, in data.json: enough to refuse to go on with other data, and to tell an honest score."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -8,22 +8,24 @@ from typing import Self
 from flaxdigits import atomic
 from flaxdigits.data import MNIST_TEST, MNIST_TRAIN, load
 from flaxdigits.digits import Digits
+from flaxdigits.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The training data of a run, by name and content."""
+    """The training data and the configuration of a run, by content."""
 
     name: str
     sha256: str  # of the images' bytes followed by the labels' bytes
     digits: int
     rows_in_mnist_test: int  # how many of MNIST's 10,000 test images stand in it, pixel for pixel
+    config_sha256: str  # of all that has a part in the result
 
     @classmethod
-    def of(cls, digits: Digits) -> Self:
-        """Describes digits. The embedded training set is known to share none with the test set."""
+    def of(cls, digits: Digits, config: TrainConfig) -> Self:
+        """Describes a training. The embedded training set is known to share none with the test set."""
         shared = 0 if digits.name == MNIST_TRAIN else digits.count_shared(load(MNIST_TEST))
-        return cls(digits.name, digits.sha256, len(digits), shared)
+        return cls(digits.name, digits.sha256, len(digits), shared, config.sha256)
 
     def save(self, path: Path) -> None:
         """Writes data.json."""

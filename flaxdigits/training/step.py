@@ -52,7 +52,8 @@ class TrainingSet(NamedTuple):
 
 def make_model(config: TrainConfig) -> DenseStack:
     """Returns the network with its initial weights, which the seed decides."""
-    return DenseStack(config.hidden, dtype=jnp.dtype(config.precision), rngs=nnx.Rngs(config.seed))
+    dtype, rngs = jnp.dtype(config.precision), nnx.Rngs(config.seed)
+    return DenseStack(config.hidden, initializer=config.initializer, dtype=dtype, rngs=rngs)
 
 
 def make_graph(config: TrainConfig) -> nnx.GraphDef:

@@ -6,7 +6,6 @@ from functools import partial
 
 import jax
 import numpy as np
-import optax
 from flax import nnx
 from jaxtyping import Array, Float, UInt8
 
@@ -28,7 +27,8 @@ def evaluate(config: TrainConfig, params: Params, digits: Digits | None) -> tupl
         return math.nan, math.nan
     logits = predict_logits(config, params, digits.images)
     labels = digits.known_labels()
-    losses = optax.softmax_cross_entropy_with_integer_labels(logits, labels.astype(np.int32))
+    log_probabilities = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
+    losses = -log_probabilities[np.arange(len(labels)), labels]
     return float(losses.mean()), float((logits.argmax(axis=1) == labels).mean())
 
 
@@ -60,8 +60,8 @@ def trained_weights(run: Run) -> tuple[TrainConfig, Params]:
         RunError: where nothing was saved yet.
     """
     config = TrainConfig.from_toml(run.config)
-    mesh = make_mesh("cpu", 1)
-    state = restore_state(init_state(config, 1), run.checkpoints, replicated(mesh))
+    like = jax.eval_shape(partial(init_state, config, 1))
+    state = restore_state(like, run.checkpoints, replicated(make_mesh("cpu", 1)))
     if state is None:
         raise RunError(f"{run}: no checkpoint in it yet; continue with: flaxdigits train --resume {run}")
     return config, state.judged if state.best is None else state.best
