@@ -10,9 +10,9 @@ default:
 
 # Make .venv with the pinned, hash-checked packages and this project in it; quick when nothing changed
 setup:
-    @uv venv --quiet --allow-existing
-    @uv pip install --quiet --require-hashes --requirement requirements.txt
-    @uv pip install --quiet --no-deps --no-build-isolation --editable .
+    @uv venv --quiet --allow-existing .venv
+    @uv pip install --quiet --python {{bin}}/python --require-hashes --requirement requirements.txt
+    @uv pip install --quiet --python {{bin}}/python --no-deps --no-build-isolation --editable .
 
 # Train on the embedded MNIST (or: just train train.csv --epochs 20), export, and evaluate on the test digits
 train *args: setup
@@ -34,6 +34,10 @@ predict *args: setup
 # Write Kaggle's submission file (just submit test.csv), and with --upload hand it in
 submit *args: setup
     @{{bin}}/flaxdigits submit "$@"
+
+# Say which versions and devices are here, and what is missing
+doctor *args: setup
+    @{{bin}}/flaxdigits doctor "$@"
 
 # Run the tests (or some: just test tests/test_data.py)
 test *args: setup

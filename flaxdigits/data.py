@@ -49,7 +49,7 @@ def load(source: Any = MNIST_TRAIN) -> Digits:
         return _embedded(str(source))
     path = Path(source)
     if not os.path.exists(path):  # noqa: PTH110 - unlike Path.exists, it is False for a name that is too long
-        raise DataError(f"{path}: no such file or folder; left out, the embedded MNIST is used")
+        raise DataError(f"{path}: no such file or folder; embedded are {MNIST_TRAIN} and {MNIST_TEST}")
     return read_folder(path) if path.is_dir() else _read_file(path)
 
 

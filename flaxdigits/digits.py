@@ -9,7 +9,7 @@ from flaxdigits.contract import CLASSES, SIDE, is_pixels
 from flaxdigits.errors import DataError
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Digits:
     """Digits as the whole project passes them around; checked once, when made.
 
@@ -38,6 +38,10 @@ class Digits:
             object.__setattr__(self, "labels", _checked_labels(np.asarray(self.labels), len(self), self.name))
         if self.writers is not None and self.writers.shape != (len(self),):
             raise DataError(f"{self.name}: expected {len(self)} writers, got {list(self.writers.shape)}")
+
+    def __repr__(self) -> str:
+        known = [name for name in ("labels", "writers") if getattr(self, name) is not None]
+        return f"<Digits {self.name}: {len(self):,} digits, {' and '.join(known) or 'no labels'}>"
 
     def __len__(self) -> int:
         return len(self.images)

@@ -18,7 +18,7 @@ CALIBRATION_BINS = 15
 SMALLEST = np.finfo(np.float32).tiny  # a probability of 0 for the true digit costs 87.3 nats, not infinity
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Evaluation:
     """What a model answered on labelled digits, every row counted.
 
@@ -40,6 +40,9 @@ class Evaluation:
         if self.probabilities.shape != (len(self.labels), CLASSES):
             found = list(self.probabilities.shape)
             raise DataError(f"expected probabilities [{len(self.labels)}, {CLASSES}], got {found}")
+
+    def __repr__(self) -> str:
+        return f"<Evaluation of {self.model} on {self.data}: {self.accuracy:.2%}, {self.errors} errors>"
 
     @classmethod
     def of(cls, recognizer: Callable, digits: Digits) -> Self:

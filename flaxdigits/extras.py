@@ -38,6 +38,5 @@ def require(extra: str, what: str) -> None:
     """
     absent = missing(extra)
     if absent:
-        raise MissingExtraError(
-            f"{what} needs {', '.join(absent)}, which the base install leaves out: pip install 'flaxdigits[{extra}]'"
-        )
+        names = ", ".join(name.replace(".", "-") for name in absent)
+        raise MissingExtraError(f"{what} needs {names}: pip install 'flaxdigits[{extra}]'")

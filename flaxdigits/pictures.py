@@ -101,7 +101,8 @@ def to_mnist(grey: np.ndarray, name: str = "picture") -> np.ndarray:
     """
     ink = find_ink(np.asarray(grey, np.float32))
     if ink.max(initial=0) < FAINTEST:
-        raise DataError(f"{name}: no digit found, the picture is empty")
+        uneven = "; the paper's shade varies too much, crop closer" if np.ptp(grey) > 2 * FAINTEST else ""
+        raise DataError(f"{name}: no digit stands out from the paper{uneven}")
     if ink.shape == (SIDE, SIDE) and keeps_convention(ink):
         return np.rint(ink).astype(np.uint8)
     return centre(fit_box(ink))

@@ -51,6 +51,9 @@ class Recognizer:
         _check(self._session, self.path)
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
+    def __repr__(self) -> str:
+        return f"<Recognizer {self.path}>"
+
     def __call__(self, images: np.ndarray) -> Answer:
         """Reads digits.
 

@@ -97,5 +97,6 @@ def find_model(path: Path | str | None = None) -> Path:
         return Path(path)
     run = Run.existing(path)
     if not run.model.exists():
-        raise RunError(f"{run}: no model.onnx in it yet; `flaxdigits export {run}` writes it")
+        finish = f"finish it with: flaxdigits train --resume {run}"
+        raise RunError(f"{run}: no model.onnx in it yet; {finish}, or name another run")
     return run.model

@@ -7,12 +7,26 @@ from pathlib import Path
 import numpy as np
 
 from flaxdigits import atomic
+from flaxdigits.digits import Digits
 from flaxdigits.errors import SubmissionError
 from flaxdigits.extras import require
 
 COMPETITION = "digit-recognizer"
 HEADER = "ImageId,Label"
 COMPETITION_ROWS = 28_000  # rows of the competition's own test.csv, and so of what it accepts
+
+
+def check_test_set(digits: Digits, competition: bool) -> None:
+    """Checks that digits are a test set, and, for `competition`, the competition's own in size.
+
+    Raises:
+        SubmissionError: where they have labels, or where there are not 28,000 of them.
+    """
+    if digits.labels is not None:
+        raise SubmissionError(f"{digits.name}: has labels, so it is not the competition's test.csv")
+    if competition and len(digits) != COMPETITION_ROWS:
+        wanted = f"the competition wants {COMPETITION_ROWS:,} answers, here are {len(digits):,}"
+        raise SubmissionError(f"{digits.name}: {wanted}")
 
 
 def write_submission(digits: np.ndarray, path: Path) -> None:

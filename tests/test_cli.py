@@ -32,6 +32,7 @@ def folder(tmp_path_factory, mnist_test):
     folder = tmp_path_factory.mktemp("work")
     train = flaxdigits.load()[:6000]
     np.savez(folder / "digits.npz", images=train.images, labels=train.labels)
+    np.savez(folder / "unlabelled.npz", images=train.images[:30])
     (folder / "config.toml").write_text(CONFIG)
     Image.fromarray(255 - mnist_test.images[0]).resize((200, 200)).save(folder / "seven.png")
     done = flax(folder, "train", "--config", "config.toml", "--out", "runs/whole")
@@ -117,6 +118,17 @@ def test_one_bad_picture_stops_nothing_and_shows_in_the_exit_code(folder):
     assert done.stderr == "flaxdigits: bad.png: not a picture that can be read\n"
 
 
+def test_eval_on_what_was_trained_on_says_so(folder):
+    done = flax(folder, "eval", "runs/whole/model.onnx", "digits.npz")
+    assert "warning: the model was trained on all of these digits, so this score is too good" in done.stderr
+
+
+def test_a_finished_run_is_said_to_be_finished(folder):
+    done = flax(folder, "train", "--resume", "runs/whole")
+    assert done.returncode == 0
+    assert "runs/whole: was finished already, nothing was left to train" in done.stderr
+
+
 def test_submit_writes_an_answer_a_row(folder, mnist_test):
     header = ",".join(f"pixel{i}" for i in range(784))
     rows = mnist_test.images[:30].reshape(30, 784)
@@ -162,18 +174,21 @@ def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(fol
 @pytest.mark.parametrize(
     ("words", "code", "line"),
     [
-        (["train", "nothing.csv"], 1, "nothing.csv: no such file or folder; left out, the embedded MNIST is used"),
+        (["train", "nothing.csv"], 1, "nothing.csv: no such file or folder; embedded are mnist-train and mnist-test"),
         (["train", "--epochs", "0"], 1, "epochs: expected 1 or more, got 0"),
         (["train", "--device", "gpu"], 1, "--device gpu: JAX finds none here, only cpu; its support comes with: pip install 'flaxdigits[cuda]'"),
         (["train", "--config", "no.toml"], 1, "no.toml: No such file or directory"),
         (["train", "--resume", "runs/none"], 1, "runs/none: not a run directory, there is no config.toml in it"),
-        (["train", "--out", "runs/whole"], 1, "runs/whole: holds a run already; continue it with --resume, or choose another folder"),
+        (["train", "--out", "runs/whole"], 1, "runs/whole: holds a run already; continue it with --resume runs/whole, or choose another folder"),
         (["eval", "no.onnx"], 1, "no.onnx: no such model; expected an .onnx file or a run directory"),
         (["predict", "no.png", "--model", "runs/whole"], 1, "no.png: No such file or directory"),
-        (["submit", "no.csv", "--model", "runs/whole"], 1, "no.csv: no such file or folder; left out, the embedded MNIST is used"),
-        (["submit", "digits.npz", "--model", "runs/whole", "--out", "/proc/x/s.csv"], 1, "/proc/x: No such file or directory"),
+        (["submit", "no.csv", "--model", "runs/whole"], 1, "no.csv: no such file or folder; embedded are mnist-train and mnist-test"),
+        (["submit", "digits.npz", "--model", "runs/whole"], 1, "digits.npz: has labels, so it is not the competition's test.csv"),
+        (["submit", "unlabelled.npz", "--model", "runs/whole", "--out", "/proc/x/s.csv"], 1, "/proc/x: No such file or directory"),
         (["train", "--epochs", "x"], 2, "argument --epochs: invalid int value: 'x'; `flaxdigits train --help` shows what it takes"),
         (["train", "--resume", "runs/whole", "--epochs", "9"], 2, "--resume continues a run with the configuration it has; leave the rest out; `flaxdigits train --help` shows what it takes"),
+        (["train", "--epohcs", "2"], 2, "unrecognized arguments: --epohcs 2; `flaxdigits train --help` shows what it takes"),
+        (["--nope", "train"], 2, "unrecognized arguments: --nope; `flaxdigits --help` shows what it takes"),
         (["predict"], 2, "the following arguments are required: FILE; `flaxdigits predict --help` shows what it takes"),
     ],
 )  # fmt: skip

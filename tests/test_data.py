@@ -172,7 +172,9 @@ def test_a_bad_folder_or_name_is_refused_in_one_line(tmp_path):
     with pytest.raises(DataError) as caught:
         load(tmp_path)
     assert str(caught.value) == f"{tmp_path}: no pictures found; expected sub-folders 0 to 9 with pictures in them"
-    with pytest.raises(DataError, match=r"^nope\.csv: no such file or folder; left out, the embedded MNIST is used$"):
+    with pytest.raises(
+        DataError, match=r"^nope\.csv: no such file or folder; embedded are mnist-train and mnist-test$"
+    ):
         load("nope.csv")
 
 

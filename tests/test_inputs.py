@@ -67,7 +67,7 @@ def test_one_bad_source_among_many_stops_nothing(pictures):
     assert [str(error) for error in errors] == [
         f"{sources[0]}: not a picture that can be read",
         f"{sources[1]}: No such file or directory",
-        f"{sources[2]}: no such file or folder; left out, the embedded MNIST is used",
+        f"{sources[2]}: no such file or folder; embedded are mnist-train and mnist-test",
         f"{sources[3]}: no pictures in this folder; expected .bmp, .gif, .jpeg, .jpg, .png, .tif, .tiff, .webp",
     ]
     assert all(isinstance(error, DataError) for error in errors)

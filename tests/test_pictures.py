@@ -139,7 +139,7 @@ EMPTY = {
 
 @pytest.mark.parametrize("kind", EMPTY)
 def test_an_empty_picture_is_a_data_error(kind):
-    with pytest.raises(DataError, match=f"^{kind}: no digit found, the picture is empty$"):
+    with pytest.raises(DataError, match=f"^{kind}: no digit stands out from the paper$"):
         read_picture(encode(EMPTY[kind]), kind)
 
 

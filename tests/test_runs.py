@@ -64,7 +64,7 @@ def test_pointing_latest_leaves_no_litter():
         (None, "runs/latest: no run yet; `flaxdigits train` makes one"),
         ("none.onnx", "none.onnx: no such model; expected an .onnx file or a run directory"),
         ("empty", "empty: not a run directory, there is no config.toml in it"),
-        ("half", "half: no model.onnx in it yet; `flaxdigits export half` writes it"),
+        ("half", "half: no model.onnx in it yet; finish it with: flaxdigits train --resume half, or name another run"),
     ],
 )
 def test_where_there_is_no_model_it_says_what_makes_one(path, message):

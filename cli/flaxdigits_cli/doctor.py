@@ -7,7 +7,10 @@ import flaxdigits
 from flaxdigits.errors import DeviceError
 from flaxdigits.extras import EXTRAS, missing
 
-PACKAGES = ("numpy", "onnxruntime", "pillow", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "onnx", "kaggle")
+PACKAGES = (
+    *("numpy", "onnxruntime", "pillow", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
+    *("onnx", "pandas", "matplotlib", "kaggle"),
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

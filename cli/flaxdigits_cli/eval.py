@@ -9,6 +9,7 @@ from flaxdigits.data import MNIST_TEST, load
 from flaxdigits_cli.show import note
 
 if TYPE_CHECKING:
+    from flaxdigits.digits import Digits
     from flaxdigits.evaluation import Evaluation
 
 
@@ -36,16 +37,24 @@ def run(arguments: argparse.Namespace) -> None:
     from flaxdigits.runs import LATEST
 
     recognizer = Recognizer(arguments.model)
-    evaluation = Evaluation.of(recognizer, load(arguments.data))
+    digits = load(arguments.data)
+    evaluation = Evaluation.of(recognizer, digits)
     print(json.dumps(evaluation.summary(), indent=2) if arguments.json else _table(evaluation))
-    shared = recognizer.metadata.get("training_rows_in_mnist_test", "0")
-    if arguments.data == MNIST_TEST and shared != "0":
-        note(f"warning: the model was trained on {shared} of these digits, so this score is too good")
+    _warn(recognizer.metadata, digits)
     folder = arguments.out or arguments.model or LATEST
     if arguments.out or folder.is_dir():
         _save(evaluation, folder)
     else:
         note("add --out FOLDER for metrics.json and the pictures")
+
+
+def _warn(metadata: dict[str, str], digits: "Digits") -> None:
+    """Says where a score is too good because the model was trained on what it was judged by."""
+    shared = metadata.get("training_rows_in_mnist_test", "0") if digits.name == MNIST_TEST else "0"
+    if metadata.get("training_data_sha256") == digits.sha256:
+        shared = "all"
+    if shared != "0":
+        note(f"warning: the model was trained on {shared} of these digits, so this score is too good")
 
 
 def _table(evaluation: "Evaluation") -> str:
@@ -58,12 +67,11 @@ def _table(evaluation: "Evaluation") -> str:
         f"loss               {evaluation.loss:.4f} nats a digit",
         f"calibration error  {evaluation.calibration_error:.4f}",
         "",
-        "digit  digits  errors  accuracy   read as 0     1     2     3     4     5     6     7     8     9",
+        "digit errors accuracy  read as" + "".join(f"{digit:>5}" for digit in range(10)),
     ]
     for digit, (counts, accuracy) in enumerate(zip(evaluation.confusion, evaluation.accuracy_per_digit, strict=True)):
-        total = counts.sum()
-        shares = f"{digit:>5}  {total:>6}  {total - counts[digit]:>6}  {accuracy:>8.2%}"
-        lines.append(f"{shares}      " + "".join(f"{count:>6}" for count in counts))
+        shares = f"{digit:>5} {counts.sum() - counts[digit]:>6} {accuracy:>8.2%}"
+        lines.append(shares + " " * 9 + "".join(f"{count:>5}" for count in counts))
     return "\n".join(lines)
 
 

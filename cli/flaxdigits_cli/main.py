@@ -58,7 +58,10 @@ def main() -> None:
     words = sys.argv[1:] or ["--help"]
     gc.set_threshold(100_000)  # looking for garbage among freshly imported modules takes 7% of a cold prediction
     try:
-        arguments = make_parser(words[0]).parse_args(words)
+        parser = make_parser(words[0])
+        arguments, unknown = parser.parse_known_args(words)
+        if unknown:  # said by the command's own parser, whose help lists its options
+            getattr(arguments, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
         sys.exit(arguments.run(arguments) or 0)
     except TrainingInterrupted as error:
         _fail(str(error), INTERRUPTED)

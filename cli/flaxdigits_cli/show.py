@@ -47,19 +47,17 @@ def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None]
         return
     columns = (
         rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
+        rich_progress.BarColumn(bar_width=10),  # the whole line fits 80 columns
         rich_progress.TaskProgressColumn(),
-        rich_progress.TimeElapsedColumn(),
+        rich_progress.TimeRemainingColumn(compact=True),
         rich_progress.TextColumn("left"),
-        rich_progress.TimeRemainingColumn(),
     )
     with rich_progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("compiling", total=None)
 
         def move(progress: "Progress") -> None:
             rate = f"{(bar.tasks[0].speed or 0) * batch_size:,.0f} images/s"
-            figures = f"loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}"
-            text = f"epoch {progress.epoch}  {figures}  {rate}"
+            text = f"epoch {progress.epoch}  loss {progress.loss:.3f}  {progress.accuracy:.1%}  {rate}"
             bar.update(task, total=progress.steps, completed=progress.step, description=text)
 
         yield move, lambda line: bar.console.print(line, soft_wrap=True)

@@ -32,6 +32,7 @@ def run(arguments: argparse.Namespace) -> None:
         require("kaggle", "uploading a submission")
     recognizer = Recognizer(arguments.model)
     digits = load(arguments.test)
+    submission.check_test_set(digits, competition=arguments.upload)
     submission.write_submission(recognizer(digits.images).digits, arguments.out)
     print(f"{arguments.out}: {len(digits):,} answers by {recognizer.path}")
     if len(digits) != submission.COMPETITION_ROWS:

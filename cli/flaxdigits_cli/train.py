@@ -91,6 +91,7 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
     """Draws the training as it goes, then exports what it gave."""
     from flaxdigits.training.devices import describe, make_mesh
     from flaxdigits.training.export import export
+    from flaxdigits.training.provenance import Provenance
 
     device = describe(make_mesh(config.device, config.batch_size))
     with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
@@ -101,9 +102,13 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
 
         reports = start(on_progress=show, should_stop=interrupt.asked)
         line(f"{run}: {config.data}, {config.parameters:,} parameters, {config.epochs} epochs, on {device}")
-        for report in reports:
-            line(epoch_line(report, config.epochs))
+        done = [line(epoch_line(report, config.epochs)) for report in reports]
+    if not done:
+        note(f"{run}: was finished already, nothing was left to train")
     _show(run, export(run, command=command_line()))
+    shared = Provenance.read(run.data).rows_in_mnist_test
+    if shared:
+        note(f"note: {shared} of MNIST's test digits are in the training data, so do not judge the model by them")
 
 
 class Interrupt:

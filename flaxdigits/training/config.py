@@ -13,6 +13,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
+import numpy as np
+
 from flaxdigits import atomic
 from flaxdigits.contract import CLASSES, PIXELS
 from flaxdigits.data import MNIST_TRAIN
@@ -50,8 +52,10 @@ def _converted(kind: Any, value: Any, name: str) -> object:
         choices = typing.get_args(kind)
         _check(value in choices, name, " or ".join(choices), value)
         return value
-    if kind is float and type(value) is int:
-        return float(value)
+    if kind in (int, float) and isinstance(value, np.integer):
+        return kind(value)
+    if kind is float and isinstance(value, int | np.floating) and not isinstance(value, bool):
+        value = float(value)
     _check(type(value) is kind, name, f"a value of type {kind.__name__}", repr(value))
     _check(kind is not float or math.isfinite(value), name, "a finite number", value)
     return value

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from flaxdigits.digits import Digits
-from flaxdigits.errors import RunError
+from flaxdigits.errors import DataError, RunError
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_state
 from flaxdigits.training.config import TrainConfig
@@ -48,9 +48,9 @@ def fit(
         TrainingError: where the loss is no longer finite; the last good checkpoint stays.
         TrainingInterrupted: after `should_stop` said yes.
     """
-    config = (config or TrainConfig()).changed(data=digits.name)
     run = Run(out) if out else Run.new()
-    setup = prepare(digits, config, run)
+    setup = prepare(digits, config or TrainConfig(), run)
+    config = setup.config
     run.claim()
     Provenance.of(digits, config).save(run.data)
     config.save(run.config)
@@ -93,10 +93,12 @@ def resume(
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     """Divides the digits and finds the devices; writes nothing."""
+    if not isinstance(digits, Digits):
+        raise DataError(f"expected Digits, which flaxdigits.load makes of a source, got {type(digits).__name__}")
     digits.known_labels()
     mesh = make_mesh(config.device, config.batch_size)
     training, validation = digits.split(config.validation, config.seed)
-    return Setup(config, run, mesh, training, validation)
+    return Setup(config.changed(data=digits.name), run, mesh, training, validation)
 
 
 def train(

@@ -78,7 +78,7 @@ def plot_mistakes(evaluation: Evaluation, path: Path) -> None:
     lines = max(1, -(-len(rows) // MISTAKES_A_ROW))
     figure = Figure(figsize=(1.25 * MISTAKES_A_ROW, 1.75 * lines + 0.6), layout="constrained")
     title = f"The worst {len(rows)} of {evaluation.errors} mistakes" if len(rows) else "No mistakes"
-    figure.suptitle(f"{title}: the row in the data, the true digit, the answer and its probability")
+    figure.suptitle(f"{title}: the row in the data (from 1), the true digit, the answer and its probability")
     for axes, row in zip(figure.subplots(lines, MISTAKES_A_ROW, squeeze=False).flat, rows, strict=False):
         answer = evaluation.digits[row]
         axes.imshow(evaluation.images[row], cmap="gray_r", vmin=0, vmax=255)
