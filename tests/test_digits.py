@@ -53,7 +53,7 @@ def test_a_share_of_nothing_leaves_no_validation(few):
 def test_a_split_that_would_leave_a_side_empty_is_refused(writers):
     digits = Digits(BLANK, np.arange(4), writers, "four")
     with pytest.raises(
-        DataError, match=r"^four: 4 digits cannot be split with a validation share of 0\.1; train on all"
+        DataError, match=r"^four: 4 digits cannot be split with a validation share of 0\.1; train on all of them"
     ):
         digits.split(0.1, seed=0)
 
