@@ -8,6 +8,8 @@ import io
 import os
 import zipfile
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -62,25 +64,35 @@ def _embedded(name: str) -> Digits:
 
 def _read_file(path: Path) -> Digits:
     try:
-        with open_unpacked(path) as file:
-            head = file.read(4)
-        if head.startswith(ZIP_MAGIC):
-            return _read_zip(path)
-        if head.startswith(IDX_MAGIC):
-            return read_idx(path)
-        if head.startswith(PICTURE_MAGICS):
-            raise DataError(f"{path}: a single picture; `flaxdigits predict` reads those, a data set is a folder")
-        return kaggle_csv.read_csv(
-            lambda: _as_text(open_unpacked(path)),
-            str(path),
-            None if is_gzip(path) or path.suffix in UNPACKED_BY_NUMPY else path,
-        )
-    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
-        raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
+        with unpacking(path):
+            return _read_known(path)
     except (RuntimeError, NotImplementedError, UnicodeDecodeError) as error:  # zipfile, of what it cannot unpack
         raise DataError(f"{path}: {error}") from error
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
+
+
+def _read_known(path: Path) -> Digits:
+    """Reads a file by what it begins with."""
+    with open_unpacked(path) as file:
+        head = file.read(4)
+    if head.startswith(ZIP_MAGIC):
+        return _read_zip(path)
+    if head.startswith(IDX_MAGIC):
+        return read_idx(path)
+    if head.startswith(PICTURE_MAGICS):
+        raise DataError(f"{path}: a single picture; `flaxdigits predict` reads those, a data set is a folder")
+    is_plain = not is_gzip(path) and path.suffix not in UNPACKED_BY_NUMPY
+    return kaggle_csv.read_csv(lambda: _as_text(open_unpacked(path)), str(path), path if is_plain else None)
+
+
+@contextmanager
+def unpacking(path: Path) -> Iterator[None]:
+    """Says of compressed data that cannot be unpacked which file it is in."""
+    try:
+        yield
+    except (EOFError, zlib.error, gzip.BadGzipFile, zipfile.BadZipFile) as error:
+        raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
 
 
 def read_csv_bytes(content: bytes, name: str) -> Digits:
@@ -150,11 +162,8 @@ def read_idx(path: Path) -> Digits:
 
 def read_idx_array(path: Path) -> np.ndarray:
     """Reads one array of bytes in IDX form (LeCun 1998): a magic number, the big-endian sizes, the data."""
-    try:
-        with open_unpacked(path) as file:
-            content = file.read()
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path}: the compressed data is cut off or damaged; fetch it again") from error
+    with unpacking(path), open_unpacked(path) as file:
+        content = file.read()
     dimensions = content[3] if len(content) > 3 else 0
     start = 4 + 4 * dimensions
     if len(content) < start:

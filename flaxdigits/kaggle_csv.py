@@ -128,7 +128,7 @@ def _explain(open_text: Callable[[], TextIO], columns: list[str], has_header: bo
 
 
 def _is_byte(cell: str) -> bool:
-    return cell.isascii() and cell.isdecimal() and int(cell[-9:]) <= 255 and len(cell) <= 9
+    return len(cell) <= 9 and cell.isascii() and cell.isdecimal() and int(cell) <= 255
 
 
 def _bad_cell(name: str, row: int, column: str, found: object) -> str:

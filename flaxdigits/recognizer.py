@@ -54,19 +54,20 @@ class Recognizer:
     def __repr__(self) -> str:
         return f"<Recognizer {self.path}>"
 
-    def __call__(self, images: np.ndarray) -> Answer:
+    def __call__(self, images: np.ndarray, batch: int = BATCH) -> Answer:
         """Reads digits.
 
         Args:
             images: uint8 [n, 28, 28], 0 = paper, 255 = ink; n may be any number, 0 as well.
+            batch: how many digits the model is given at once; an answer does not depend on it.
 
         Raises:
             DataError: for any other shape or dtype.
         """
         if not is_pixels(images):
             raise DataError(f"expected pixels as uint8 [n, 28, 28], got {images.dtype} {list(images.shape)}")
-        starts = range(0, max(len(images), 1), BATCH)
-        answers = [self._read(images[start : start + BATCH]) for start in starts]
+        starts = range(0, max(len(images), 1), batch)
+        answers = [self._read(images[start : start + batch]) for start in starts]
         return Answer(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
 
     def _read(self, batch: np.ndarray) -> Answer:

@@ -29,7 +29,7 @@ def restore_state(like: TrainState, folder: Path, sharding: Sharding) -> TrainSt
     """Returns the latest saved state, or None where none was saved yet.
 
     Args:
-        like: a state of the same structure, such as the initial one.
+        like: a state of the same structure; the shapes and dtypes alone will do.
         folder: where the checkpoints are.
         sharding: where its arrays go.
 

@@ -113,9 +113,7 @@ class TrainConfig:
     schedule: Schedule = "cosine"  # from the peak to 0 over the whole training
     warmup_epochs: float = 1.0  # linear, from 0 to the peak
     weight_decay: float = 1e-2  # AdamW's
-    adam_epsilon: float = (
-        1e-5  # optax's 1e-8 lets the rounding of gradients near zero grow faster; validation is the same
-    )
+    adam_epsilon: float = 1e-5  # optax's 1e-8 lets rounding grow faster, and is no better on validation
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are what is judged and exported; 0 = none
     patience: int = 0  # epochs without a better validation loss before stopping; 0 = never

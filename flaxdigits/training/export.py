@@ -155,9 +155,8 @@ def check_gate(path: Path, expected: np.ndarray, images: np.ndarray) -> tuple[fl
         ExportError: where a digit differs, or a probability by more than the contract allows.
     """
     recognizer = Recognizer(path)
-    answers = [recognizer(images[row : row + 1]) for row in range(len(images))]
-    one_by_one = Answer(*(np.concatenate(parts) for parts in zip(*answers, strict=True)))
-    return _compare(one_by_one, expected, "one by one"), _compare(recognizer(images), expected, "in batches")
+    alone = _compare(recognizer(images, batch=1), expected, "one by one")
+    return alone, _compare(recognizer(images), expected, "in batches")
 
 
 def _compare(found: Answer, expected: np.ndarray, how: str) -> float:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import jax
@@ -132,10 +133,13 @@ def is_over(setup: Setup, state: TrainState, reports: list[EpochReport]) -> bool
 
 def restore(setup: Setup) -> TrainState:
     """Returns the state of the last checkpoint, or the initial one, on the devices of the mesh."""
+    begin = partial(init_state, setup.config, setup.steps_per_epoch)
     sharding = replicated(setup.mesh)
+    saved = restore_state(jax.eval_shape(begin), setup.run.checkpoints, sharding)
+    if saved is not None:
+        return saved
     with jax.default_device(setup.mesh.devices.flat[0]):
-        initial = jax.device_put(init_state(setup.config, setup.steps_per_epoch), sharding)
-    return restore_state(initial, setup.run.checkpoints, sharding) or initial
+        return jax.device_put(begin(), sharding)
 
 
 def report_epoch(setup: Setup, state: TrainState, rate: Rate) -> EpochReport:
