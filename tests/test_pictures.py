@@ -1,11 +1,14 @@
 import io
+import json
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from flaxdigits import shipped
 from flaxdigits.errors import DataError
 from flaxdigits.pictures import read_picture, to_grey, to_mnist
+from flaxdigits.recognizer import Recognizer
 
 NOISE = np.random.default_rng(0)
 
@@ -163,3 +166,52 @@ def test_a_picture_cut_off_is_a_data_error_in_one_line(few, form):
 def test_bytes_without_a_name_are_called_a_picture():
     with pytest.raises(DataError, match=r"^picture: not a picture that can be read$"):
         read_picture(b"junk")
+
+
+def light(kind, size=360):
+    """How much light falls on each pixel of a sheet."""
+    y, x = np.mgrid[:size, :size] / size - 0.5
+    return {
+        "a lamp on one side": 1 + 0.6 * x,
+        "the shadow of a hand": 1 - 0.4 / (1 + np.exp(-12 * (x + y))),
+        "dark corners": 1 - 0.8 * (x**2 + y**2),
+        "ruled lines": np.where(np.arange(size)[:, None] % 40 < 2, 0.75, 1 + 0 * x),
+        "squared paper under a lamp": np.where((np.mgrid[:size, :size] % 40 < 2).any(axis=0), 0.75, 1) * (1 + 0.4 * y),
+    }[kind]
+
+
+def photograph(image, kind):
+    ink = np.zeros((360, 360))
+    ink[60:284, 80:304] = np.kron(image, np.ones((8, 8))) / 255
+    return noisy(200 * light(kind) * (1 - 0.7 * ink), 5)
+
+
+PHOTOGRAPHS = (
+    "a lamp on one side",
+    "the shadow of a hand",
+    "dark corners",
+    "ruled lines",
+    "squared paper under a lamp",
+)
+
+
+@pytest.mark.parametrize("kind", PHOTOGRAPHS)
+def test_photographs_of_digits_are_read_but_for_one_of_20(few, kind):
+    found = [to_mnist(photograph(image, kind), kind) for image in few.images]
+    assert (Recognizer()(np.stack(found)).digits != few.labels).sum() <= 1
+
+
+@pytest.mark.parametrize("kind", ["a lamp on one side", "dark corners"])
+def test_a_photograph_of_an_empty_sheet_is_a_data_error(kind):
+    with pytest.raises(DataError, match="no digit stands out from the paper"):
+        to_mnist(photograph(np.zeros((28, 28)), kind))
+
+
+def test_the_golden_pictures_are_prepared_as_their_vectors_say():
+    golden = json.loads((shipped.GOLDEN / "pictures.json").read_text())
+    expected = np.fromfile(shipped.GOLDEN / golden["pixels"], np.uint8).reshape(golden["shape"])
+    for file, pixels in zip(golden["pictures"], expected, strict=True):
+        assert np.array_equal(read_picture(shipped.GOLDEN / file), pixels), file
+    for file in golden["blank"]:
+        with pytest.raises(DataError, match="no digit stands out from the paper"):
+            read_picture(shipped.GOLDEN / file)
