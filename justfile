@@ -35,6 +35,26 @@ predict *args: setup
 submit *args: setup
     @{{bin}}/flaxdigits submit "$@"
 
+# Say what an .onnx file is, and in what it breaks the contract (default: the shipped model)
+inspect *args: setup
+    @{{bin}}/flaxdigits inspect "$@"
+
+# Show that a model answers here as it did at home (default: the shipped model)
+verify *args: setup
+    @{{bin}}/flaxdigits verify "$@"
+
+# Build the page and serve it on http://127.0.0.1:8000 (own model: just web MODEL.onnx GOLDEN_FOLDER); needs Node.js
+web *args:
+    @npm --prefix exports/web ci --ignore-scripts --no-audit --no-fund --silent
+    @node exports/web/build.mjs "$@"
+    @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist 8000
+
+# Make the shipped model anew by its recipe, exports/digits.toml; stopped, it goes on where it was
+ship: setup
+    @if [ -d runs/shipped ]; then {{bin}}/flaxdigits train --resume runs/shipped; \
+        else {{bin}}/flaxdigits train --config exports/digits.toml --out runs/shipped; fi
+    @{{bin}}/flaxdigits export runs/shipped --out exports/digits.onnx --golden exports/golden
+
 # Say which versions and devices are here, and what is missing
 doctor *args: setup
     @{{bin}}/flaxdigits doctor "$@"

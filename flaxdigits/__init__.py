@@ -13,17 +13,19 @@ if TYPE_CHECKING:
     from flaxdigits.data import load
     from flaxdigits.digits import Digits
     from flaxdigits.evaluation import Evaluation
+    from flaxdigits.pictures import read_picture
     from flaxdigits.recognizer import Recognizer
     from flaxdigits.training.config import TrainConfig
     from flaxdigits.training.export import export
     from flaxdigits.training.fit import fit
 
-__all__ = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load"]
+__all__ = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load", "read_picture"]
 
 _HOMES = {
     "load": "data",
     "Digits": "digits",
     "Evaluation": "evaluation",
+    "read_picture": "pictures",
     "Recognizer": "recognizer",
     "TrainConfig": "training.config",
     "export": "training.export",

@@ -4,7 +4,7 @@ Raw pixels go in, the digit and its probabilities come out. What writes a model
 (`training/export.py`) and what reads one (`recognizer.py`) both take the names from here.
 """
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
@@ -14,6 +14,9 @@ CLASSES = 10
 
 OPSET = 17  # of 2022; every onnxruntime since 1.12 loads it
 IR_VERSION = 8
+
+
+Precision = Literal["float32", "float16", "int8"]  # how a file holds its kernels
 
 
 class Tensor(NamedTuple):
@@ -45,7 +48,8 @@ class Metadata(NamedTuple):
     classes: str  # JSON list
     hidden: str  # JSON list of widths
     parameters: str
-    weights_sha256: str
+    precision: str  # of the kernels: float32, float16 or int8
+    weights_sha256: str  # of the float32 weights that the file was made from
     training_data: str
     training_data_sha256: str
     training_rows_in_mnist_test: str
@@ -57,7 +61,12 @@ class Metadata(NamedTuple):
     command: str  # that made the file
 
 
+# ONNX's own keys for a model that takes images (onnx/docs/MetadataProps.md).
+IMAGE_METADATA = {"Image.BitmapPixelFormat": "Gray8", "Image.NominalPixelRange": "NominalRange_0_255"}
+
 PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file
+INT8_TOLERANCE = 0.02  # between int8 on two runtimes: one level of rounding in a hidden layer
+MOST_ERRORS_LOST = 2  # by a quantised form, of 10,000 digits
 
 
 def breach(expected: Tensor, found: Tensor) -> str | None:

@@ -9,6 +9,7 @@ FlaxdigitsError
 ├── TrainingError         the loss stopped being finite
 ├── TrainingInterrupted   training was asked to stop, and has saved its state
 ├── ExportError           the exported file does not answer as the model does
+├── GoldenError           a model does not answer its golden vectors as it did at home
 ├── SubmissionError       the submission breaks the competition's rules, or was not accepted
 └── MissingExtraError     the command needs packages that the base install leaves out
 
@@ -50,6 +51,10 @@ class TrainingInterrupted(FlaxdigitsError):
 
 class ExportError(FlaxdigitsError):
     """An exported file that failed the gate; it has been removed."""
+
+
+class GoldenError(FlaxdigitsError):
+    """Golden vectors that a model answers otherwise, or that cannot be read."""
 
 
 class SubmissionError(FlaxdigitsError):

@@ -8,6 +8,7 @@ import onnxruntime
 
 from flaxdigits.contract import INPUT, OUTPUTS, Tensor, breach, is_pixels
 from flaxdigits.errors import DataError, ModelError
+from flaxdigits.onnx_file import OnnxFile
 from flaxdigits.runs import find_model
 
 BATCH = 1000  # digits a call; keeps the largest activation of the reference stack at 12 MB
@@ -34,7 +35,7 @@ class Recognizer:
     """Reads digits with an ONNX model that keeps the contract, on onnxruntime alone.
 
     Args:
-        model: an .onnx file or a run directory; runs/latest where left out.
+        model: an .onnx file or a run directory; the shipped model where left out.
 
     Attributes:
         path: the .onnx file.
@@ -47,8 +48,9 @@ class Recognizer:
 
     def __init__(self, model: Path | str | None = None) -> None:
         self.path = find_model(model)
-        self._session = _open(self.path)
-        _check(self._session, self.path)
+        _refuse(self.path, OnnxFile.read(self.path).breaches())
+        self._session = open_session(self.path)
+        _refuse(self.path, find_breaches(self._session))
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __repr__(self) -> str:
@@ -63,6 +65,7 @@ class Recognizer:
 
         Raises:
             DataError: for any other shape or dtype.
+            ModelError: where the model cannot be run after all.
         """
         if not is_pixels(images):
             raise DataError(f"expected pixels as uint8 [n, 28, 28], got {images.dtype} {list(images.shape)}")
@@ -72,40 +75,59 @@ class Recognizer:
 
     def _read(self, batch: np.ndarray) -> Answer:
         names = [tensor.name for tensor in OUTPUTS]
-        return Answer(*self._session.run(names, {INPUT.name: batch}))
+        try:
+            return Answer(*self._session.run(names, {INPUT.name: batch}))
+        except Exception as error:  # onnxruntime's exceptions have no common parent but this
+            raise ModelError(f"{self.path}: onnxruntime cannot run it: {_reason(error)}") from error
 
 
-def _open(path: Path) -> onnxruntime.InferenceSession:
+def _refuse(path: Path, breaches: list[str]) -> None:
+    if breaches:
+        raise ModelError(f"{path}: breaks the contract: {'; '.join(breaches)}")
+
+
+def open_session(path: Path) -> onnxruntime.InferenceSession:
+    """Loads a model on the fastest device that this onnxruntime knows.
+
+    Raises:
+        ModelError: with onnxruntime's reason, where it cannot.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # errors come as exceptions; on standard error they would come twice
-    providers = [p for p in ("CUDAExecutionProvider",) if p in onnxruntime.get_available_providers()]
+    faster = [p for p in ("CUDAExecutionProvider",) if p in onnxruntime.get_available_providers()]
+    providers = [*faster, "CPUExecutionProvider"]
     try:
-        return onnxruntime.InferenceSession(path, options, [*providers, "CPUExecutionProvider"])
+        # Falling back from CPU to CPU would print onnxruntime's error among the results.
+        session = onnxruntime.InferenceSession(path, options, providers, enable_fallback=bool(faster))
+        _ = session.get_modelmeta().custom_metadata_map  # text that is no UTF-8 fails when it is first read
+        _ = [str(node) for node in (*session.get_inputs(), *session.get_outputs())]
+        return session
     except Exception as error:  # onnxruntime's exceptions have no common parent but this
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{path}: not an ONNX model that onnxruntime can load: {reason}") from error
+        raise ModelError(f"{path}: not an ONNX model that onnxruntime can load: {_reason(error)}") from error
 
 
-def _check(session: onnxruntime.InferenceSession, path: Path) -> None:
-    """Holds what the session takes and gives against the contract."""
+def _reason(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def find_breaches(session: onnxruntime.InferenceSession) -> list[str]:
+    """Says in what the inputs and outputs of a model break the contract; empty where they keep it."""
     inputs = {t.name: t for t in map(_tensor, session.get_inputs())}
     outputs = {t.name: t for t in map(_tensor, session.get_outputs())}
     if inputs.keys() != {INPUT.name}:
-        raise ModelError(f"{path}: breaks the contract: expected one input, {INPUT}, got {_listed(inputs)}")
-    batch = session.get_inputs()[0].shape[0]
-    if isinstance(batch, int):
-        fixed = str(inputs[INPUT.name]).replace("batch", str(batch))
-        raise ModelError(f"{path}: breaks the contract: expected {INPUT}, got {fixed}")
-    for expected in (INPUT, *OUTPUTS):
-        found = (inputs | outputs).get(expected.name)
-        broken = f"expected output {expected}, got {_listed(outputs)}" if found is None else breach(expected, found)
-        if broken:
-            raise ModelError(f"{path}: breaks the contract: {broken}")
+        return [f"expected one input, {INPUT}, got {listed(inputs)}"]
+    shape = session.get_inputs()[0].shape
+    if not shape or isinstance(shape[0], int):
+        return [f"expected {INPUT}, got {INPUT.name} {inputs[INPUT.name].dtype} {shape}"]
+    absent = [f"expected output {wanted}, got {listed(outputs)}" for wanted in OUTPUTS if wanted.name not in outputs]
+    found = inputs | outputs
+    return absent or [broken for wanted in (INPUT, *OUTPUTS) if (broken := breach(wanted, found[wanted.name]))]
 
 
 def _tensor(node: onnxruntime.NodeArg) -> Tensor:
     return Tensor(node.name, node.type, tuple(node.shape[1:]))
 
 
-def _listed(tensors: dict[str, Tensor]) -> str:
+def listed(tensors: dict[str, Tensor]) -> str:
+    """Names tensors in one line."""
     return "; ".join(map(str, tensors.values())) or "none"

@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from flaxdigits import shipped
+from flaxdigits.contract import Precision
 from flaxdigits.errors import RunError
 from flaxdigits.extras import require
 
@@ -33,6 +35,10 @@ class Run:
     def __str__(self) -> str:
         return str(self.path)
 
+    def model_in(self, precision: Precision) -> Path:
+        """Returns where the model goes: model.onnx, and the quantised forms beside it."""
+        return self.model if precision == "float32" else self.path / f"model-{precision}.onnx"
+
     @classmethod
     def new(cls) -> Self:
         """Names a run after the present second, beside the others in runs/."""
@@ -50,7 +56,7 @@ class Run:
         run = cls(path or LATEST)
         if run.config.exists():
             return run
-        if path is None:
+        if run.path == LATEST:
             raise RunError(f"{LATEST}: no run yet; `flaxdigits train` makes one")
         raise RunError(f"{path}: not a run directory, there is no {run.config.name} in it")
 
@@ -86,16 +92,20 @@ class Run:
 
 
 def find_model(path: Path | str | None = None) -> Path:
-    """Finds the .onnx file that a path means: itself, or a run's model; runs/latest's where left out.
+    """Finds the .onnx file that a path means: itself, or a run's model; the shipped one where left out.
 
     Raises:
         RunError: where there is no such file, with what makes one.
     """
-    if path is not None and not Path(path).is_dir():
-        if not Path(path).exists():
-            raise RunError(f"{path}: no such model; expected an .onnx file or a run directory")
-        return Path(path)
-    run = Run.existing(path)
+    path = shipped.MODEL if path is None else Path(path)
+    if path.is_dir():
+        return _model_of(Run.existing(path))
+    if not path.exists():
+        raise RunError(f"{path}: no such model; expected an .onnx file or a run directory")
+    return path
+
+
+def _model_of(run: Run) -> Path:
     if not run.model.exists():
         finish = f"finish it with: flaxdigits train --resume {run}"
         raise RunError(f"{run}: no model.onnx in it yet; {finish}, or name another run")

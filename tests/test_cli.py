@@ -1,5 +1,6 @@
 """The program as a user runs it: real processes, real signals."""
 
+import gc
 import json
 import os
 import random
@@ -11,9 +12,15 @@ import time
 
 import numpy as np
 import pytest
+from broken import BROKEN
+from flaxdigits_cli.main import main
 from PIL import Image
 
 import flaxdigits
+from flaxdigits import contract, shipped
+from flaxdigits.golden import write_golden
+from flaxdigits.pictures import read_picture
+from flaxdigits.recognizer import Recognizer
 
 PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
 CONFIG = """
@@ -197,9 +204,167 @@ def test_what_a_user_can_mend_is_one_line(words, code, line, folder):
     assert (done.returncode, done.stdout, done.stderr) == (code, "", f"flaxdigits: {line}\n")
 
 
-def test_without_a_run_the_first_step_is_named(tmp_path):
-    done = flax(tmp_path, "predict", "x.png")
-    assert (done.returncode, done.stderr) == (1, "flaxdigits: runs/latest: no run yet; `flaxdigits train` makes one\n")
+@pytest.fixture
+def said(monkeypatch, capsys, tmp_path):
+    """Runs the program in this process, in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["flaxdigits", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.mark.parametrize("command", ["eval", "export"])
+def test_without_a_run_the_first_step_is_named(said, command):
+    assert said(command) == (1, "", "flaxdigits: runs/latest: no run yet; `flaxdigits train` makes one\n")
+
+
+def test_predict_without_a_model_reads_with_the_shipped_one(said, few, tmp_path):
+    Image.fromarray(255 - few.images[0]).resize((200, 200)).save(tmp_path / "seven.png")
+    code, out, err = said("predict", "seven.png", "--format", "jsonl")
+    answer = Recognizer(shipped.MODEL)(read_picture(tmp_path / "seven.png")[None])
+    assert (code, err) == (0, "")
+    assert json.loads(out)["digit"] == answer.digits[0] == 7
+    assert json.loads(out)["probabilities"] == answer.probabilities[0].tolist()
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_model_that_cannot_be_used_is_one_line(said, kind, few, tmp_path, write_model):
+    np.savez(tmp_path / "digits.npz", images=few.images)
+    line, write = BROKEN[kind]
+    write(tmp_path / "m.onnx", write_model)
+    code, out, err = said("predict", "digits.npz", "--model", "m.onnx")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(f"flaxdigits: {line}\n", err.replace("m.onnx", "MODEL", 1))
+
+
+@pytest.mark.parametrize("kind", sorted(BROKEN.keys() - {"a batch it cannot run"}))
+def test_inspect_says_what_is_wrong_and_fails(said, kind, tmp_path, write_model):
+    line, write = BROKEN[kind]
+    write(tmp_path / "m.onnx", write_model)
+    code, out, err = said("inspect", "m.onnx")
+    assert code == 1
+    if out:
+        wrong = line.removeprefix("MODEL: ").removeprefix("breaks the contract: ")
+        assert re.fullmatch(f"contract +broken: {wrong}.*", out.splitlines()[-1])
+        assert err == ""
+    else:
+        assert re.fullmatch(f"flaxdigits: {line}\n", err.replace("m.onnx", "MODEL", 1))
+
+
+def test_inspect_says_what_the_shipped_model_is(said):
+    code, out, err = said("inspect")
+    assert (code, err) == (0, "")
+    rows = dict(re.split("  +", line, maxsplit=1) for line in out.splitlines() if not line.startswith(" "))
+    assert rows["file"] == f"{shipped.MODEL}, {shipped.MODEL.stat().st_size:,} bytes"
+    assert rows["format"] == "IR 8, opset ai.onnx 17"
+    assert rows["in"] == "pixels tensor(uint8) [batch, 28, 28]"
+    assert rows["contract"] == "kept"
+    assert rows.keys() >= {*contract.Metadata._fields, *contract.IMAGE_METADATA}
+
+
+def test_inspect_gives_the_same_as_json(said, forms):
+    code, out, err = said("inspect", forms["int8"], "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert (found["path"], found["bytes"]) == (str(forms["int8"]), forms["int8"].stat().st_size)
+    assert found["operators"]["Gemm"] == 3
+    assert found["metadata"]["precision"] == "int8"
+    assert found["breaches"] == found["cautions"] == []
+
+
+def test_inspect_cautions_against_an_opset_that_older_runtimes_do_not_know(said, tmp_path, write_model):
+    BROKEN["opset too new"][1](tmp_path / "m.onnx", write_model)
+    _, out, _ = said("inspect", "m.onnx")
+    assert re.search("^caution +opset 99: the contract has 17, ", out, re.MULTILINE)
+
+
+def test_verify_says_how_far_the_answers_are_from_those_at_home(said):
+    code, out, err = said("verify")
+    assert (code, err) == (0, "")
+    assert re.fullmatch(
+        rf"{shipped.MODEL}: all 40 golden vectors answered as at home, with onnxruntime \S+; "
+        r"largest difference of a probability \d\.\de[-+]\d\d, where [12]e-0[25] is allowed\n",
+        out,
+    )
+
+
+def test_verify_refuses_another_model_in_one_line(said, forms, tiny_model, tmp_path):
+    write_golden(Recognizer(forms["float32"]), tmp_path / "golden")
+    assert said("verify", forms["float32"], "--golden", "golden")[0] == 0
+    code, out, err = said("verify", tiny_model, "--golden", "golden")
+    assert (code, out) == (1, "")
+    assert re.fullmatch(
+        rf"flaxdigits: {tiny_model}: \d+ of 40 golden vectors of golden are answered otherwise \(.*\), probabilities "
+        r"by up to \S+; the vectors are of another file: `flaxdigits export --golden FOLDER` writes its own\n",
+        err,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["inspect", "none.onnx"], "none.onnx: no such model; expected an .onnx file or a run directory"),
+        (["inspect", "notes.txt"], "notes.txt: not an ONNX model, or cut off"),
+        (["inspect", "folder"], "folder: not a run directory, there is no config.toml in it"),
+        (["verify", "none.onnx"], "none.onnx: no such model; expected an .onnx file or a run directory"),
+        (["verify", "notes.txt"], "notes.txt: not an ONNX model, or cut off"),
+        (
+            ["verify", "--golden", "none"],
+            "none/golden.json: No such file or directory; `flaxdigits export --golden FOLDER` writes them",
+        ),
+        (
+            ["verify", "--golden", "folder"],
+            "folder/golden.json: No such file or directory; `flaxdigits export --golden FOLDER` writes them",
+        ),
+        (
+            ["verify", "--golden", "notes.txt"],
+            "notes.txt/golden.json: Not a directory; `flaxdigits export --golden FOLDER` writes them",
+        ),
+        (["eval", "notes.txt"], "notes.txt: not an ONNX model, or cut off"),
+        (
+            ["submit", "notes.txt", "--model", "none.onnx"],
+            "none.onnx: no such model; expected an .onnx file or a run directory",
+        ),
+        (["predict", "notes.txt", "--model", "notes.txt"], "notes.txt: not an ONNX model, or cut off"),
+        (["export", "runs/none"], "runs/none: not a run directory, there is no config.toml in it"),
+        (["export", "notes.txt"], "notes.txt: not a run directory, there is no config.toml in it"),
+    ],
+)
+def test_what_cannot_be_inspected_verified_or_exported_is_one_line(words, line, said, tmp_path):
+    (tmp_path / "notes.txt").write_text("no model")
+    (tmp_path / "folder").mkdir()
+    assert said(*words) == (1, "", f"flaxdigits: {line}\n")
+
+
+def test_a_precision_that_is_none_is_a_usage_error(said):
+    code, out, err = said("export", "--precision", "int4")
+    assert (code, out) == (2, "")
+    assert re.fullmatch("flaxdigits: argument --precision: invalid choice: 'int4' .*float32.*float16.*int8.*\n", err)
+
+
+def test_export_writes_a_quantised_form_its_golden_vectors_and_a_triton_repository(folder):
+    done = flax(
+        folder, "export", "runs/whole", "--precision", "float16", "--golden", "made/golden", "--triton", "made/models"
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    form = folder / "runs/whole/model-float16.onnx"
+    first, gate, golden, triton = done.stdout.splitlines()
+    assert re.fullmatch(r"runs/whole/model-float16.onnx: float16, 0.1 MB, opset 17, IR 8, weights [0-9a-f]{64}", first)
+    assert re.match(
+        r"gate: 10,000 digits in batches of 1, 7 and 1,000; \d+ read otherwise than by the network, [-+]", gate
+    )
+    assert golden.endswith("check with: flaxdigits verify runs/whole/model-float16.onnx --golden made/golden")
+    assert triton == "made/models/digits: config.pbtxt and 1/model.onnx for Triton or KServe"
+    assert (folder / "made/models/digits/1/model.onnx").read_bytes() == form.read_bytes()
+    command = golden.partition("flaxdigits ")[2].split()
+    assert flax(folder, *command).stdout.startswith("runs/whole/model-float16.onnx: all 40 golden vectors answered")
+    assert Recognizer(form).metadata["command"].startswith("flaxdigits export runs/whole --precision float16 --golden")
 
 
 def test_output_that_nobody_reads_to_its_end_is_no_error(folder):
@@ -216,8 +381,11 @@ def test_doctor_knows_what_is_installed(folder):
     assert any(device.startswith("cpu") for device in report["jax_devices"])
 
 
-@pytest.mark.parametrize("words", [["--help"], ["predict", "seven.png", "--model", "runs/whole"]])
-def test_no_heavy_package_is_imported_to_help_or_to_predict(words, folder):
+@pytest.mark.parametrize(
+    "words",
+    [["--help"], ["predict", "seven.png", "--model", "runs/whole"], ["predict", "seven.png"], ["inspect"], ["verify"]],
+)
+def test_no_heavy_package_is_imported_to_help_to_predict_or_to_look_at_a_model(words, folder):
     environment = os.environ | {"PYTHONPROFILEIMPORTTIME": "1"}
     done = flax(folder, *words, env=environment)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

@@ -6,7 +6,7 @@ import pytest
 
 import flaxdigits
 
-NAMES = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load"]
+NAMES = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load", "read_picture"]
 HEAVY = {
     "jax",
     "jaxlib",
@@ -40,10 +40,18 @@ def heavy_after(module):
         "flaxdigits.submission",
         "flaxdigits.inputs",
         "flaxdigits.runs",
+        "flaxdigits.golden",
+        "flaxdigits.inspection",
+        "flaxdigits.ink",
+        "flaxdigits.onnx_file",
+        "flaxdigits.shipped",
+        "flaxdigits.triton",
         "flaxdigits_cli.main",
         "flaxdigits_cli.predict",
         "flaxdigits_cli.submit",
         "flaxdigits_cli.eval",
+        "flaxdigits_cli.inspect",
+        "flaxdigits_cli.verify",
         "flaxdigits_cli.doctor",
     ],
 )
@@ -61,7 +69,7 @@ def test_the_public_names_are_these_and_no_others():
     assert dir(flaxdigits) == sorted([*NAMES, "__version__"])
 
 
-@pytest.mark.parametrize("name", ["Digits", "Evaluation", "Recognizer", "load"])
+@pytest.mark.parametrize("name", ["Digits", "Evaluation", "Recognizer", "load", "read_picture"])
 def test_every_public_name_is_what_it_says(name):
     assert getattr(flaxdigits, name).__name__ == name
 

@@ -1,8 +1,11 @@
+import re
 import shutil
 
 import numpy as np
 import pytest
+from broken import BROKEN
 
+from flaxdigits import shipped
 from flaxdigits.errors import DataError, ModelError, RunError
 from flaxdigits.recognizer import BATCH, Recognizer
 
@@ -113,13 +116,43 @@ def test_a_model_for_one_size_of_batch_is_refused(tmp_path, write_model):
         Recognizer(path)
 
 
-@pytest.mark.parametrize("damage", ["nothing", "text", "cut off"])
-def test_what_is_no_model_is_refused_in_one_line(tmp_path, tiny_model, damage):
-    path = tmp_path / "m.onnx"
-    whole = tiny_model.read_bytes()
-    path.write_bytes({"nothing": b"", "text": b"no model", "cut off": whole[: len(whole) // 2]}[damage])
-    with pytest.raises(ModelError, match=rf"^{path}: not an ONNX model that onnxruntime can load: [^\n]+$"):
+@pytest.mark.parametrize(
+    "kind",
+    ["not ONNX", "empty", "cut off", "unknown operator", "opset too new", "custom operator", "external data",
+     "input without a shape", "metadata that is no UTF-8"],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused_in_one_line(tmp_path, write_model, kind):
+    line, write = BROKEN[kind]
+    write(tmp_path / "m.onnx", write_model)
+    with pytest.raises(ModelError) as caught:
+        Recognizer(tmp_path / "m.onnx")
+    assert re.fullmatch(line, str(caught.value).replace(str(tmp_path / "m.onnx"), "MODEL"))
+
+
+def test_a_refusal_is_an_exception_and_nothing_printed(tmp_path, write_model, capfd):
+    for kind in ("opset too new", "unknown operator", "metadata that is no UTF-8"):
+        BROKEN[kind][1](tmp_path / "m.onnx", write_model)
+        with pytest.raises(ModelError):
+            Recognizer(tmp_path / "m.onnx")
+    path = write_model(tmp_path / "m.onnx", np.zeros((784, 10)))
+    path.write_bytes(path.read_bytes().replace(b"weights", b"w\xe9ights", 1))  # its complaint is no UTF-8 either
+    with pytest.raises(ModelError, match="onnxruntime can load: [^\n]+$"):
         Recognizer(path)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_model_that_fails_when_it_is_run_is_a_model_error(tmp_path, write_model, few):
+    line, write = BROKEN["a batch it cannot run"]
+    write(tmp_path / "m.onnx", write_model)
+    found = Recognizer(tmp_path / "m.onnx")
+    assert found(few.images, batch=1).digits.shape == (20,)
+    with pytest.raises(ModelError) as caught:
+        found(few.images)
+    assert re.fullmatch(line, str(caught.value).replace(str(found.path), "MODEL"))
+
+
+def test_without_a_name_it_is_the_shipped_model():
+    assert Recognizer().path == shipped.MODEL
 
 
 def test_a_missing_model_is_a_run_error(tmp_path):

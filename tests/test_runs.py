@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from flaxdigits import shipped
 from flaxdigits.errors import RunError
 from flaxdigits.runs import Run, find_model
 
@@ -32,18 +33,23 @@ def test_a_run_holds_its_model():
     assert find_model("runs/a") == find_model(Path("runs/a")) == Path("runs/a/model.onnx")
 
 
-def test_nothing_means_the_newest_run():
+def test_nothing_means_the_shipped_model_wherever_one_stands():
     make_run("runs/a")
-    assert find_model().read_text() == "runs/a"
+    assert find_model() == find_model(None) == shipped.MODEL
+    assert shipped.MODEL.is_absolute()
+
+
+def test_latest_is_the_newest_run():
+    make_run("runs/a")
+    assert find_model("runs/latest").read_text() == "runs/a"
     make_run("runs/b")
-    assert find_model().read_text() == "runs/b"
     assert find_model("runs/latest").read_text() == "runs/b"
     assert Path("runs/latest").resolve() == Path("runs/b").resolve()
 
 
 def test_the_newest_run_may_lie_elsewhere():
     make_run("elsewhere/deep/c")
-    assert find_model().read_text() == "elsewhere/deep/c"
+    assert find_model("runs/latest").read_text() == "elsewhere/deep/c"
 
 
 def test_latest_still_points_into_runs_after_they_have_moved():
@@ -61,7 +67,7 @@ def test_pointing_latest_leaves_no_litter():
 @pytest.mark.parametrize(
     ("path", "message"),
     [
-        (None, "runs/latest: no run yet; `flaxdigits train` makes one"),
+        ("runs/latest", "runs/latest: no such model; expected an .onnx file or a run directory"),
         ("none.onnx", "none.onnx: no such model; expected an .onnx file or a run directory"),
         ("empty", "empty: not a run directory, there is no config.toml in it"),
         ("half", "half: no model.onnx in it yet; finish it with: flaxdigits train --resume half, or name another run"),
@@ -79,7 +85,7 @@ def test_where_there_is_no_model_it_says_what_makes_one(path, message):
 def test_a_latest_whose_run_is_gone_is_no_run():
     shutil.rmtree(make_run("runs/a").path)
     with pytest.raises(RunError, match="^runs/latest: no run yet; `flaxdigits train` makes one$"):
-        find_model()
+        Run.existing()
 
 
 def test_an_existing_run_is_one_with_a_configuration():

@@ -34,14 +34,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Evaluates, prints, and writes the files."""
     from flaxdigits.evaluation import Evaluation
     from flaxdigits.recognizer import Recognizer
-    from flaxdigits.runs import LATEST
+    from flaxdigits.runs import LATEST, Run
 
-    recognizer = Recognizer(arguments.model)
+    model = arguments.model or LATEST
+    recognizer = Recognizer(Run.existing(model).path if model == LATEST else model)
     digits = load(arguments.data)
     evaluation = Evaluation.of(recognizer, digits)
     print(json.dumps(evaluation.summary(), indent=2) if arguments.json else _table(evaluation))
     _warn(recognizer.metadata, digits)
-    folder = arguments.out or arguments.model or LATEST
+    folder = arguments.out or model
     if arguments.out or folder.is_dir():
         _save(evaluation, folder)
     else:

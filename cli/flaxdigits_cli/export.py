@@ -2,16 +2,32 @@
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
-from flaxdigits.contract import IR_VERSION, OPSET
+from flaxdigits.contract import IR_VERSION, OPSET, Precision
 from flaxdigits.extras import require
 from flaxdigits_cli.show import command_line
+
+if TYPE_CHECKING:
+    from flaxdigits.training.export import ExportReport
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Says what the command takes."""
     parser.add_argument("source", nargs="?", type=Path, metavar="RUN", help="a run directory (default: runs/latest)")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="the file (default: the run's model.onnx)")
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="the file (default: the run's model.onnx, model-int8.onnx, ...)"
+    )
+    parser.add_argument(
+        "--precision",
+        choices=get_args(Precision),
+        default="float32",
+        help="of the weights in the file: float16 halves it, int8 quarters it and is fastest (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--golden", type=Path, metavar="FOLDER", help="also write golden vectors, which `verify` and the checkers take"
+    )
+    parser.add_argument("--triton", type=Path, metavar="FOLDER", help="also write a Triton / KServe model repository")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -19,10 +35,29 @@ def run(arguments: argparse.Namespace) -> None:
     require("train", "exporting")
     from flaxdigits.training.export import export as write
 
-    report = write(arguments.source, arguments.out, command_line())
-    print(
-        f"{report.path}: {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, weights {report.weights_sha256}\n"
-        f"gate: {report.digits_compared:,} digits, none read otherwise than by the network; largest difference of a "
-        f"probability {report.largest_difference_alone:.1e} one by one, "
-        f"{report.largest_difference_batched:.1e} in batches of 1,000"
+    report = write(arguments.source, arguments.out, command_line(), arguments.precision)
+    print(_text(report))
+    if arguments.golden:
+        from flaxdigits.golden import write_golden
+        from flaxdigits.recognizer import Recognizer
+
+        count = write_golden(Recognizer(report.path), arguments.golden)
+        print(
+            f"{arguments.golden}: {count} golden vectors; check with: flaxdigits verify {report.path} "
+            f"--golden {arguments.golden}"
+        )
+    if arguments.triton:
+        from flaxdigits.triton import write_repository
+
+        print(f"{write_repository(report.path, arguments.triton)}: config.pbtxt and 1/model.onnx for Triton or KServe")
+
+
+def _text(report: "ExportReport") -> str:
+    gate = report.gate
+    return (
+        f"{report.path}: {report.precision}, {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, "
+        f"weights {report.weights_sha256}\n"
+        f"gate: {gate.digits:,} digits in batches of 1, 7 and 1,000; {gate.differing} read otherwise than by the "
+        f"network, {gate.errors_lost:+d} errors; largest difference of a probability {gate.largest_difference:.1e} "
+        f"from the network, {gate.largest_difference_between_batches:.1e} between batches"
     )

@@ -23,6 +23,8 @@ COMMANDS = {
     "export": "write a run's network as one ONNX file, after checking that it answers as the network does",
     "predict": "read digits; a picture holds one, of any size, dark on light or light on dark",
     "submit": "write Kaggle's submission file for Digit Recognizer, and hand it in if asked to",
+    "inspect": "say what an .onnx file is, and in what it breaks the contract",
+    "verify": "show that a model answers here as it did at home, with its golden vectors",
     "doctor": "say which versions and devices are here, what is missing, and how to get it",
 }
 FAILED, INTERRUPTED = 1, 130

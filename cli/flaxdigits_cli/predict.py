@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="a picture, a folder of them, a Kaggle CSV, an .npz; - for standard input",
     )
     parser.add_argument(
-        "--model", type=Path, metavar="FILE", help="an .onnx file or a run directory (default: runs/latest)"
+        "--model", type=Path, metavar="FILE", help="an .onnx file or a run directory (default: the shipped model)"
     )
     parser.add_argument(
         "--format", choices=WRITERS, default="table", help="how to write the answers (default: %(default)s)"

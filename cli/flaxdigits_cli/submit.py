@@ -11,7 +11,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Says what the command takes."""
     parser.add_argument("test", type=Path, metavar="TEST.csv", help="the competition's test.csv; .gz and .zip as well")
     parser.add_argument(
-        "--model", type=Path, metavar="MODEL", help="an .onnx file or a run directory (default: runs/latest)"
+        "--model", type=Path, metavar="MODEL", help="an .onnx file or a run directory (default: the shipped model)"
     )
     parser.add_argument(
         "--out", type=Path, default=Path("submission.csv"), metavar="FILE", help="the file (default: %(default)s)"

@@ -141,7 +141,7 @@ class Interrupt:
 
 def _show(run: "Run", exported: "ExportReport") -> None:
     """Says where everything is."""
-    compared = f"{exported.digits_compared:,} digits read alike by the model and the file"
+    compared = f"{exported.gate.digits:,} digits read alike by the model and the file"
     print(f"run     {run}")
     print(f"model   {exported.path}  ({exported.bytes / 1e6:.1f} MB; {compared})")
     print(f"curves  {run.curves}")

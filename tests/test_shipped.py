@@ -1,0 +1,43 @@
+"""What must hold of the model that is handed out, whichever it is."""
+
+import re
+
+import pytest
+
+from flaxdigits import contract, shipped
+from flaxdigits.evaluation import Evaluation
+from flaxdigits.inspection import Inspection
+from flaxdigits.recognizer import Recognizer
+
+LARGEST = 12_000_000  # bytes: what a page can be asked to load, and a clone to carry
+
+
+@pytest.fixture(scope="module")
+def inspection():
+    return Inspection.of(shipped.MODEL)
+
+
+def test_it_is_one_small_file(inspection):
+    assert shipped.MODEL.name == "digits.onnx"
+    assert inspection.bytes == shipped.MODEL.stat().st_size <= LARGEST
+
+
+def test_it_keeps_the_contract_and_asks_for_no_newer_runtime(inspection):
+    assert inspection.breaches == inspection.cautions == []
+    assert (inspection.ir_version, inspection.opsets) == (contract.IR_VERSION, {"": contract.OPSET})
+    assert inspection.inputs == {"pixels": "tensor(uint8) [batch, 28, 28]"}
+    assert inspection.outputs == {"digit": "tensor(int64) [batch]", "probabilities": "tensor(float) [batch, 10]"}
+
+
+def test_it_says_everything_of_itself(inspection):
+    assert inspection.metadata.keys() == {*contract.Metadata._fields, *contract.IMAGE_METADATA}
+    assert inspection.metadata.items() >= contract.IMAGE_METADATA.items()
+    assert inspection.metadata["training_rows_in_mnist_test"] == "0"
+    assert re.fullmatch("[0-9a-f]{64}", inspection.metadata["weights_sha256"])
+
+
+def test_the_accuracy_it_states_is_the_one_it_has(inspection, mnist_test):
+    stated = float(inspection.metadata["test_accuracy"])
+    assert Evaluation.of(Recognizer(), mnist_test).accuracy == pytest.approx(
+        stated, abs=contract.MOST_ERRORS_LOST / 10_000
+    )
