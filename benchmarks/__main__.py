@@ -3,8 +3,8 @@
 import sys
 from importlib import import_module
 
-QUICK = ("cold_start", "reading", "gradients", "training")
-LONG = ("seeds",)
+QUICK = ("cold_start", "reading", "gradients", "training", "web")
+LONG = ("seeds", "sizes", "precisions")
 
 
 def main() -> None:

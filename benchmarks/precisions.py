@@ -1,0 +1,31 @@
+"""The shipped network in float32, float16 and int8: what each form loses, weighs and takes.
+
+Of runs/shipped, which `just ship` makes; the errors are those of MNIST's 10,000 test digits.
+"""
+
+import tempfile
+from pathlib import Path
+from typing import get_args
+
+from benchmarks.speed import latency, throughput
+from flaxdigits import Evaluation, Recognizer, export, load
+from flaxdigits.contract import Precision
+from flaxdigits.runs import RUNS
+
+SHIPPED = RUNS / "shipped"
+
+
+def main() -> None:
+    print("| precision | errors | largest shift from JAX | between batches | MB | one digit, ms | digits/s at 1,000 |")
+    print("|---|---|---|---|---|---|---|")
+    for precision in get_args(Precision):
+        with tempfile.TemporaryDirectory() as folder:
+            report = export(SHIPPED, Path(folder) / "model.onnx", precision=precision)
+            recognizer = Recognizer(report.path)
+            errors = Evaluation.of(recognizer, load("mnist-test")).errors
+            print(
+                f"| {precision} | {errors} | {report.gate.largest_difference:.1e} | "
+                f"{report.gate.largest_difference_between_batches:.1e} | {report.bytes / 1e6:.1f} | "
+                f"{1e3 * latency(recognizer):.2f} | {throughput(recognizer):,.0f} |",
+                flush=True,
+            )

@@ -1,0 +1,165 @@
+/** The wiring: what is drawn or given as a picture goes to the network, its answer onto the page. */
+
+import { makeBars, showAnswer, showSaw, speak } from './answer.js';
+import { paint, Strokes } from './drawing.js';
+import { NoDigit, openPicture, readPicture, toGrey, toMnist } from './pictures.js';
+import { load, Recognizer, RUNTIME } from './recognizer.js';
+import { selfTest } from './selftest.js';
+
+const DRAWING_SIDE = 280; // pixels of the drawing as it is read: enough to be scaled down to 20
+
+const element = (id) => document.getElementById(id);
+const pad = element('pad');
+const drawing = new OffscreenCanvas(DRAWING_SIDE, DRAWING_SIDE).getContext('2d', { willReadFrequently: true });
+const strokes = new Strokes(pad, dropPicture, update);
+const recognizer = Recognizer.load('digits.onnx');
+
+/**
+ * The picture that is shown, if any; what is no picture has no bitmap, what holds no digit no pixels.
+ * @type {{message: string, bitmap?: ImageBitmap, pixels?: Uint8Array} | null}
+ */
+let picture = null;
+let changed = false;
+let working = false;
+
+function dropPicture() {
+  picture?.bitmap?.close();
+  picture = null;
+}
+
+/** @returns {{pixels?: Uint8Array, message?: string}} what there is to read, 28x28, and what to say of it */
+function look() {
+  if (picture) return picture;
+  if (!strokes.list.length) return {};
+  drawing.clearRect(0, 0, DRAWING_SIDE, DRAWING_SIDE);
+  paint(drawing, strokes.list, 'black');
+  // One empty pixel on each side, so that strokes over the pad's edge are not taken for its paper.
+  const image = drawing.getImageData(-1, -1, DRAWING_SIDE + 2, DRAWING_SIDE + 2);
+  try {
+    return { pixels: toMnist(toGrey(image), 'drawing') };
+  } catch (error) {
+    if (error instanceof NoDigit) return { message: error.message };
+    throw error;
+  }
+}
+
+function paintPad() {
+  const context = pad.getContext('2d');
+  context.clearRect(0, 0, pad.width, pad.height);
+  if (picture?.bitmap) {
+    const { width, height } = picture.bitmap;
+    const scale = Math.min(pad.width / width, pad.height / height);
+    const [wide, high] = [width * scale, height * scale];
+    context.drawImage(picture.bitmap, (pad.width - wide) / 2, (pad.height - high) / 2, wide, high);
+  }
+  paint(context, strokes.list, getComputedStyle(pad).color);
+  element('hint').hidden = Boolean(picture || strokes.list.length);
+}
+
+/** Answers once for each frame at most, and never begins before the last answer is there. */
+function update() {
+  changed = true;
+  if (working) return;
+  working = true;
+  requestAnimationFrame(async () => {
+    changed = false;
+    paintPad();
+    await answer().catch((error) => say(error.message));
+    working = false;
+    if (changed) update();
+  });
+}
+
+async function answer() {
+  const { pixels = null, message = '' } = look();
+  const read = pixels && await (await recognizer).read(pixels);
+  showSaw(pixels);
+  showAnswer(read && { digit: read.digits[0], probabilities: read.probabilities });
+  say(message);
+  if (!strokes.drawing) speak();
+}
+
+function say(message) {
+  if (element('message').textContent !== message) element('message').textContent = message;
+}
+
+async function takePicture(file) {
+  if (!file) return;
+  const given = { message: file.name };
+  try {
+    given.bitmap = await openPicture(file, file.name);
+    given.pixels = readPicture(given.bitmap, file.name);
+  } catch (error) {
+    given.message = error.message;
+  }
+  clear();
+  picture = given;
+}
+
+function clear() {
+  dropPicture();
+  strokes.clear();
+}
+
+function undo() {
+  dropPicture();
+  strokes.undo();
+}
+
+function wireControls() {
+  element('undo').addEventListener('click', undo);
+  element('clear').addEventListener('click', clear);
+  element('file').addEventListener('change', async ({ target }) => {
+    await takePicture(target.files[0]);
+    target.value = ''; // so that the same file can be chosen again
+  });
+  document.addEventListener('keydown', (event) => {
+    const control = event.ctrlKey || event.metaKey;
+    if (event.key === 'Escape' || event.key === 'Delete') clear();
+    else if (control && !event.shiftKey && event.key.toLowerCase() === 'z') undo();
+    else return;
+    event.preventDefault();
+  });
+  document.addEventListener('paste', ({ clipboardData }) => takePicture(clipboardData.files[0]));
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', paintPad);
+}
+
+function wireDrop() {
+  const over = (is) => element('drop').classList.toggle('over', is);
+  document.addEventListener('dragover', (event) => {
+    event.preventDefault();
+    over(true);
+  });
+  document.addEventListener('dragleave', (event) => over(Boolean(event.relatedTarget)));
+  document.addEventListener('drop', (event) => {
+    event.preventDefault();
+    over(false);
+    takePicture(event.dataTransfer.files[0]);
+  });
+}
+
+async function showModel() {
+  const [{ model }] = await Promise.all([load('golden/golden.json').then((it) => it.json()), recognizer]);
+  element('model').textContent = `${model.name} · SHA-256 ${model.sha256.slice(0, 12)}… · ${RUNTIME}`;
+  element('model').title = model.sha256;
+  element('selftest').disabled = false;
+  performance.mark('ready'); // for benchmarks/web.py
+}
+
+element('selftest').addEventListener('click', async ({ target }) => {
+  const result = element('selftest-result');
+  target.disabled = true;
+  result.textContent = 'running …';
+  const { lines, failed } = await selfTest(await recognizer)
+    .catch((error) => ({ lines: [error.message], failed: true }));
+  result.textContent = lines.join('\n');
+  result.classList.toggle('failed', failed);
+  target.disabled = false;
+});
+
+makeBars();
+wireControls();
+wireDrop();
+showModel().catch((error) => {
+  element('model').textContent = `Could not be loaded: ${error.message}`;
+});

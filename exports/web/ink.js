@@ -1,0 +1,107 @@
+/**
+ * Ink and paper: how much each pixel of a picture differs from the paper it is on.
+ *
+ * This is flaxdigits/ink.py, function by function and bit for bit; the reasons stand there.
+ */
+
+import { largest, resize, roundToEven, smallest, sum, transpose } from './fields.js';
+
+/** @typedef {import('./fields.js').Field} Field */
+
+export const FAINTEST = 24; // ink that differs from the paper by less than this, of 255, is no ink
+const NOISE_MARGIN = 5; // ink must stand out from the paper by this many times the paper's own spread
+const EVEN_SHARE = 0.99; // of the picture's edge; where more of it differs from the paper, the paper is uneven
+const PHOTO_SIDE = 112; // longest side that uneven paper is looked at in: four pixels to one of the 28
+const PHOTO_WINDOW = 0.35; // the paper's shade is a mean over this share of the longest side to each side of a pixel
+const PHOTO_INK = 0.4; // share of the strongest ink below which a pixel of uneven paper is shadow or a ruled line
+const PHOTO_PASSES = 3; // times the ink is found and left out of the paper's mean
+const STROKE_EDGE = 4; // pixels around a stroke, of those 112, that hold its soft edge
+
+/**
+ * Finds how much each pixel differs from the paper, 0..255; smaller than the picture where the paper is uneven.
+ * @param {Field} grey
+ * @returns {Field}
+ */
+export function findInk(grey) {
+  const edge = edgeOf(grey);
+  const paper = quantile(edge, 0.5);
+  const off = edge.map((shade) => Math.abs(shade - paper));
+  const darker = Math.fround(paper - smallest(grey.data)) > Math.fround(largest(grey.data) - paper);
+  const noise = quantile(off, 0.5);
+  if (noise >= 1 && Math.max(grey.width, grey.height) > PHOTO_SIDE && quantile(off, EVEN_SHARE) >= FAINTEST) {
+    return findInkOnUneven(shrink(darker ? grey : { ...grey, data: grey.data.map((shade) => 255 - shade) }));
+  }
+  const faintest = Math.fround(NOISE_MARGIN * noise);
+  const data = grey.data.map((shade) => {
+    const ink = Math.fround(darker ? paper - shade : shade - paper);
+    return ink > 0 && ink > faintest ? ink : 0;
+  });
+  return { ...grey, data };
+}
+
+/**
+ * Finds how much darker each pixel is than the paper around it, 0..255.
+ * @param {Field} grey
+ * @returns {Field}
+ */
+export function findInkOnUneven({ data, width, height }) {
+  const grey = Float64Array.from(data);
+  const around = (values, radius) => sumAround({ data: values, width, height }, radius);
+  const radius = Math.trunc(PHOTO_WINDOW * Math.max(width, height));
+  let isPaper = new Float64Array(grey.length).fill(1);
+  let [ink, faintest] = [null, 0];
+  for (let pass = 0; pass < PHOTO_PASSES; pass++) {
+    const shades = grey.map((shade, i) => shade * isPaper[i]);
+    const [total, area] = [around(shades, radius), around(isPaper, radius)];
+    const overall = sum(shades) / sum(isPaper);
+    ink = grey.map((shade, i) => (area[i] > 0 ? total[i] / area[i] : overall) - shade);
+    faintest = PHOTO_INK * Math.max(largest(ink), FAINTEST);
+    isPaper = ink.map((value) => (value < faintest ? 1 : 0));
+  }
+  const offPaper = ink.filter((_, i) => isPaper[i]).map(Math.abs);
+  faintest = Math.max(faintest, NOISE_MARGIN * quantile(offPaper, 0.5));
+  const strokesNear = around(ink.map((value) => (value >= faintest ? 1 : 0)), STROKE_EDGE);
+  return { data: Float32Array.from(ink, (value, i) => (strokesNear[i] > 0 ? Math.max(value, 0) : 0)), width, height };
+}
+
+/**
+ * Sums, for each pixel, the square of this radius around it that lies in the picture.
+ * @param {{data: Float64Array, width: number, height: number}} values
+ * @param {number} radius
+ * @returns {Float64Array} [height, width]
+ */
+function sumAround(values, radius) {
+  return sumAlongRows(transpose(sumAlongRows(transpose(values), radius)), radius).data;
+}
+
+function sumAlongRows({ data, width, height }, radius) {
+  const sums = new Float64Array(width + 1);
+  const around = new Float64Array(data.length);
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) sums[x + 1] = sums[x] + data[y * width + x];
+    for (let x = 0; x < width; x++) {
+      around[y * width + x] = sums[Math.min(x + radius + 1, width)] - sums[Math.max(x - radius, 0)];
+    }
+  }
+  return { data: around, width, height };
+}
+
+/** Scales a picture down until its longer side is PHOTO_SIDE; a smaller one stays as it is. */
+function shrink(grey) {
+  const share = PHOTO_SIDE / Math.max(grey.width, grey.height);
+  if (share >= 1) return grey;
+  const [height, width] = [grey.height, grey.width].map((side) => Math.max(1, roundToEven(side * share)));
+  return resize(grey, width, height);
+}
+
+/** @returns {Float32Array} the pixels along the four edges of a field, the corners twice */
+function edgeOf({ data, width, height }) {
+  const column = (x) => Array.from({ length: height }, (_, y) => data[y * width + x]);
+  const [top, bottom] = [data.subarray(0, width), data.subarray((height - 1) * width)];
+  return Float32Array.from([...top, ...bottom, ...column(0), ...column(width - 1)]);
+}
+
+/** The value that `share` of them do not exceed. */
+function quantile(values, share) {
+  return values.slice().sort()[Math.trunc(share * (values.length - 1))];
+}

@@ -1,0 +1,48 @@
+/** The model: pixels in, probabilities out, with onnxruntime-web on WebAssembly. */
+
+import * as ort from './ort.wasm.bundle.min.mjs';
+
+export const SIDE = 28;
+export const CLASSES = 10;
+export const RUNTIME = `onnxruntime-web ${ort.env.versions.web}`;
+
+// One thread needs no COOP and COEP headers, so any static server will do.
+ort.env.wasm.numThreads = 1;
+ort.env.wasm.wasmPaths = { wasm: new URL('ort-wasm-simd-threaded.wasm', import.meta.url).href };
+
+/**
+ * Loads a file of this site.
+ * @param {string} path
+ * @returns {Promise<Response>}
+ * @throws {Error} where the server has no such file
+ */
+export async function load(path) {
+  const response = await fetch(path);
+  if (!response.ok) throw new Error(`${path}: the server answered ${response.status}`);
+  return response;
+}
+
+export class Recognizer {
+  #session;
+
+  constructor(session) {
+    this.#session = session;
+  }
+
+  /** @param {string} path of an .onnx file that keeps the contract of flaxdigits */
+  static async load(path) {
+    const bytes = new Uint8Array(await (await load(path)).arrayBuffer());
+    return new Recognizer(await ort.InferenceSession.create(bytes, { executionProviders: ['wasm'] }));
+  }
+
+  /**
+   * Reads digits.
+   * @param {Uint8Array} pixels n * 784, 0 = paper, 255 = ink, rows from the top
+   * @returns {Promise<{digits: number[], probabilities: Float32Array}>} n digits, n * 10 probabilities
+   */
+  async read(pixels) {
+    const shape = [pixels.length / (SIDE * SIDE), SIDE, SIDE];
+    const { digit, probabilities } = await this.#session.run({ pixels: new ort.Tensor('uint8', pixels, shape) });
+    return { digits: Array.from(digit.data, Number), probabilities: probabilities.data };
+  }
+}

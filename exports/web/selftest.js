@@ -1,0 +1,67 @@
+/** The self-test: the golden vectors, and the golden pictures, in this browser. */
+
+import { NoDigit, openPicture, readPicture } from './pictures.js';
+import { CLASSES, load, RUNTIME, SIDE } from './recognizer.js';
+
+const GOLDEN = 'golden/';
+const PIXELS = SIDE * SIDE;
+
+/**
+ * Runs everything there is to check.
+ * @param {import('./recognizer.js').Recognizer} recognizer
+ * @returns {Promise<{lines: string[], failed: boolean}>} what to show, a line each
+ */
+export async function selfTest(recognizer) {
+  const results = [await checkModel(recognizer), await checkPictures()].filter(Boolean);
+  return { lines: [...results.map(({ line }) => line), RUNTIME], failed: results.some(({ failed }) => failed) };
+}
+
+async function checkModel(recognizer) {
+  const golden = await (await load(`${GOLDEN}golden.json`)).json();
+  const pixels = await loadBytes(golden.pixels);
+  const { digits, probabilities } = await recognizer.read(pixels);
+  const differences = golden.cases.map((one, i) => largestDifference(one.probabilities, probabilities, i * CLASSES));
+  const passed = golden.cases.map((one, i) => digits[i] === one.digit && differences[i] <= golden.tolerance);
+  const largest = Math.max(...differences).toExponential(1);
+  return report('golden vectors', passed, `, largest difference ${largest} of ${golden.tolerance.toExponential()} allowed`);
+}
+
+async function checkPictures() {
+  const response = await fetch(`${GOLDEN}pictures.json`);
+  if (!response.ok) return null; // this build has none
+  const golden = await response.json();
+  const expected = await loadBytes(golden.pixels);
+  const passed = [];
+  for (const [i, path] of golden.pictures.entries()) {
+    const pixels = await prepare(path);
+    passed.push(pixels !== null && pixels.every((ink, k) => ink === expected[i * PIXELS + k]));
+  }
+  for (const path of golden.blank) passed.push(await prepare(path) === null);
+  return report('golden pictures', passed, ', byte for byte');
+}
+
+/** @returns {Promise<Uint8Array | null>} 784 pixels, or null where there is no digit in the picture */
+async function prepare(path) {
+  const bitmap = await openPicture(await (await load(GOLDEN + path)).blob(), path);
+  try {
+    return readPicture(bitmap, path);
+  } catch (error) {
+    if (error instanceof NoDigit) return null;
+    throw error;
+  } finally {
+    bitmap.close();
+  }
+}
+
+async function loadBytes(name) {
+  return new Uint8Array(await (await load(GOLDEN + name)).arrayBuffer());
+}
+
+function largestDifference(expected, found, from) {
+  return Math.max(...expected.map((value, k) => Math.abs(value - found[from + k])));
+}
+
+function report(what, passed, detail) {
+  const failed = passed.filter((good) => !good).length;
+  return { line: `${what}: ${passed.length - failed} passed, ${failed} failed${detail}`, failed: failed > 0 };
+}
