@@ -49,7 +49,7 @@ web *args:
     @node exports/web/build.mjs "$@"
     @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist 8000
 
-# Make the shipped model anew by its recipe, exports/digits.toml; stopped, it goes on where it was
+# Make the shipped model by its recipe, exports/digits.toml; goes on with a runs/shipped that is there
 ship: setup
     @if [ -d runs/shipped ]; then {{bin}}/flaxdigits train --resume runs/shipped; \
         else {{bin}}/flaxdigits train --config exports/digits.toml --out runs/shipped; fi

@@ -61,7 +61,8 @@ class Metadata(NamedTuple):
     command: str  # that made the file
 
 
-# ONNX's own keys for a model that takes images (onnx/docs/MetadataProps.md).
+# ONNX's own keys for a model whose input is denoted an image (onnx/docs/MetadataProps.md). They know
+# nothing of ink and paper: that 255 is ink stands in input_convention.
 IMAGE_METADATA = {"Image.BitmapPixelFormat": "Gray8", "Image.NominalPixelRange": "NominalRange_0_255"}
 
 PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file

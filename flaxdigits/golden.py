@@ -160,6 +160,6 @@ def _extremes(seven: np.ndarray) -> dict[str, np.ndarray]:
         "7, transposed": seven.T,
         "7, upside down": seven[::-1],
         "7, as 0 to 1": seven // 128,
-        "7, not centred": np.roll(seven, (-4, 4), (0, 1)),
+        "7, in the corner": np.roll(seven, (-7, -6), (0, 1)),
     }
     return {name: picture.astype(np.uint8) for name, picture in pictures.items()}

@@ -44,7 +44,7 @@ class Inspection:
             breaches.append(str(error).removeprefix(f"{path}: "))
         else:
             inputs, outputs = _signature(session.get_inputs()), _signature(session.get_outputs())
-            metadata = session.get_modelmeta().custom_metadata_map
+            metadata = dict(sorted(session.get_modelmeta().custom_metadata_map.items()))
             breaches += find_breaches(session)
         operators = dict(file.operators.most_common())
         size = path.stat().st_size

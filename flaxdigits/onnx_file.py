@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
 from flaxdigits.contract import IR_VERSION, OPSET
 from flaxdigits.errors import ModelError
 
@@ -56,7 +58,7 @@ class OnnxFile:
         """
         found = cls()
         try:
-            found._read_model(memoryview(path.read_bytes()))
+            found._read_model(np.memmap(path, np.uint8, mode="r").data)  # the weights stay on disk
         except (IndexError, ValueError, RecursionError) as error:
             raise ModelError(f"{path}: not an ONNX model, or cut off") from error
         if not (found.ir_version and found.opsets):

@@ -32,7 +32,7 @@ def picture_files(folder: Path) -> list[Path]:
     return sorted(file for file in folder.iterdir() if file.suffix.lower() in SUFFIXES)
 
 
-def read_picture(source: Path | bytes, name: str | None = None) -> np.ndarray:
+def read_picture(source: Path | str | bytes, name: str | None = None) -> np.ndarray:
     """Reads a picture file and brings it to MNIST's convention.
 
     Args:

@@ -118,7 +118,7 @@ BROKEN = {
     "opset too new": (UNLOADABLE + ".*opset.*", too_new),
     "metadata that is no UTF-8": (UNLOADABLE + "'utf-8' codec can't decode .*", in_latin_1),
     "not ONNX": ("MODEL: not an ONNX model, or cut off", lambda path, _: path.write_text("no model")),
-    "empty": ("MODEL: not an ONNX model", lambda path, _: path.touch()),
+    "empty": ("MODEL: not an ONNX model, or cut off", lambda path, _: path.touch()),
     "cut off": ("MODEL: not an ONNX model, or cut off", cut_off),
     "a directory": (
         re.escape("MODEL: not a run directory, there is no config.toml in it"), lambda path, _: path.mkdir()

@@ -149,6 +149,16 @@ def test_submit_writes_an_answer_a_row(folder, mnist_test):
     assert right > 0.7
 
 
+def test_submit_warns_where_the_model_has_seen_the_digits(folder, mnist_train, mnist_test):
+    header = ",".join(f"pixel{i}" for i in range(784))
+    rows = np.concatenate([mnist_train.images[:20], mnist_test.images[:10]]).reshape(30, 784)
+    np.savetxt(folder / "seen.csv", rows, fmt="%d", delimiter=",", header=header, comments="")
+    done = flax(folder, "submit", "seen.csv", "--out", "seen-answers.csv")
+    assert done.returncode == 0
+    assert done.stderr.startswith("warning: 20 of these digits are among MNIST's training digits")
+    assert "warning" not in flax(folder, "submit", "seen.csv", "--model", "runs/whole", "--out", "s.csv").stderr
+
+
 def test_interrupted_training_says_how_to_go_on_and_does(folder):
     process = start_training(folder, "--config", "config.toml", "--out", "runs/stopped")
     wait_for_epochs(process, 3)

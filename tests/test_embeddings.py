@@ -96,12 +96,12 @@ def test_an_onnxruntime_of_two_years_ago_passes_the_golden_vectors(old_python, b
 def test_the_examples_are_a_dozen_lines_and_know_nothing_of_flaxdigits():
     for file in ("python/read.py", "node/read.mjs"):
         code = (EXPORTS / file).read_text().splitlines()
-        assert len([line for line in code if line and not line.startswith(("//", "/**", '"""'))]) <= 18
+        assert len([line for line in code if line and not line.startswith(("//", "/**", '"""'))]) <= 14
         assert not any("flaxdigits" in line for line in code if "import" in line)
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
-def test_a_quantised_form_passes_its_golden_vectors_everywhere(precision, node, old_python, tmp_path, tiny_run):
+def test_a_quantised_form_passes_in_node_and_on_an_old_runtime(precision, node, old_python, tmp_path, tiny_run):
     model, golden = tmp_path / "model.onnx", tmp_path / "golden"
     words = ("export", tiny_run.path, "--precision", precision, "--out", model, "--golden", golden)
     done = run(sys.executable, "-m", "flaxdigits_cli.main", *words)

@@ -1,6 +1,7 @@
 """The page in exports/web, built with npm and node, in a real Chromium."""
 
 import functools
+import hashlib
 import io
 import json
 import math
@@ -346,9 +347,33 @@ def test_the_self_test_fails_on_wrong_golden_files(page):
     assert page.locator("#selftest-result.failed").count()
 
 
-def test_the_page_says_which_model_it_is(page):
-    model = json.loads((GOLDEN / "golden.json").read_text())["model"]
-    shows(page, "#model", re.compile(f"^{re.escape(model['name'])} · SHA-256 {model['sha256'][:12]}"))
+def test_the_page_says_which_file_it_reads_with(page):
+    digest = hashlib.sha256((EXPORTS / "digits.onnx").read_bytes()).hexdigest()
+    shows(page, "#model", re.compile(rf"^digits.onnx · SHA-256 {digest[:12]}… · onnxruntime-web "))
+    assert page.locator("#model").get_attribute("title") == digest
+
+
+def slow_and_quick(few):
+    """A picture of a 7 that takes long to decode, and one of a 2 that does not."""
+    return png(np.kron(255 - few.images[0], np.ones((180, 180), np.uint8))), png(255 - few.images[1])
+
+
+def test_of_two_pictures_the_later_one_stays(page, few):
+    slow, quick = slow_and_quick(few)
+    page.set_input_files("#file", {"name": "slow.png", "mimeType": "image/png", "buffer": slow})
+    choose(page, "quick.png", quick)
+    page.wait_for_timeout(3000)
+    shows(page, "#digit", "2")
+    shows(page, "#message", "quick.png")
+
+
+def test_clearing_while_a_picture_is_decoded_leaves_nothing(page, few):
+    slow, _ = slow_and_quick(few)
+    page.set_input_files("#file", {"name": "slow.png", "mimeType": "image/png", "buffer": slow})
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(3000)
+    shows(page, "#digit", "")
+    shows(page, "#message", "")
 
 
 def golden_pictures():

@@ -54,10 +54,12 @@ def run(arguments: argparse.Namespace) -> None:
 
 def _text(report: "ExportReport") -> str:
     gate = report.gate
+    *sizes, last_size = (f"{size:,}" for size in gate.batches)
     return (
         f"{report.path}: {report.precision}, {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, "
         f"weights {report.weights_sha256}\n"
-        f"gate: {gate.digits:,} digits in batches of 1, 7 and 1,000; {gate.differing} read otherwise than by the "
-        f"network, {gate.errors_lost:+d} errors; largest difference of a probability {gate.largest_difference:.1e} "
-        f"from the network, {gate.largest_difference_between_batches:.1e} between batches"
+        f"gate: {gate.digits:,} digits in batches of {', '.join(sizes)} and {last_size}; "
+        f"{gate.differing} read otherwise than by the network, {gate.errors_lost:+d} errors; "
+        f"largest difference of a probability {gate.largest_difference:.1e} from the network, "
+        f"{gate.largest_difference_between_batches:.1e} between batches"
     )

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Writes the submission, and hands it in where asked to."""
     from flaxdigits import submission
-    from flaxdigits.data import load
+    from flaxdigits.data import MNIST_TRAIN, load
     from flaxdigits.recognizer import Recognizer
 
     if arguments.upload:
@@ -35,6 +35,12 @@ def run(arguments: argparse.Namespace) -> None:
     submission.check_test_set(digits, competition=arguments.upload)
     submission.write_submission(recognizer(digits.images).digits, arguments.out)
     print(f"{arguments.out}: {len(digits):,} answers by {recognizer.path}")
+    if recognizer.metadata.get("training_data") == MNIST_TRAIN:
+        shared = load(MNIST_TRAIN).count_shared(digits)
+        note(
+            f"warning: {shared:,} of these digits are among MNIST's training digits, which the model has seen, so its "
+            "score says little; for an honest one: flaxdigits train train.csv, then submit with --model runs/latest"
+        )
     if len(digits) != submission.COMPETITION_ROWS:
         note(f"note: the competition's own test.csv has {submission.COMPETITION_ROWS:,} rows")
     if arguments.upload:

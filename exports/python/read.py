@@ -8,7 +8,9 @@ import sys
 import numpy as np
 import onnxruntime
 
-_, model, file = sys.argv
+if len(sys.argv) != 3:
+    sys.exit("usage: python read.py MODEL.onnx PIXELS.bin")
+model, file = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 pixels = np.fromfile(file, np.uint8).reshape(-1, 28, 28)
 digits, probabilities = session.run(["digit", "probabilities"], {"pixels": pixels})

@@ -1,9 +1,8 @@
 /** What the page says: the digit, ten bars, and the pixels that the network was given. */
 
-import { CLASSES, SIDE } from './recognizer.js';
+import { CLASSES, SIDE } from './contract.js';
 
-// Below this probability of the best digit, the page says that it is not sure. On digits of writers that were held
-// out (5,941 of MNIST's training set) that is 1.0% of them, with 15 of the 27 that are read wrongly among these.
+// Below this probability of the best digit, the page says that it is not sure; `just bench sure` says how often.
 export const SURE = 0.8;
 
 const element = (id) => document.getElementById(id);

@@ -2,11 +2,12 @@
 
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 
-const here = import.meta.dirname;
+const here = fileURLToPath(new URL('.', import.meta.url));
 const [model = join(here, '../digits.onnx'), golden = join(here, '../golden')] = process.argv.slice(2);
 const SOURCES = [
-  'index.html', 'style.css', 'app.js', 'answer.js', 'drawing.js', 'fields.js', 'ink.js', 'pictures.js', 'recognizer.js',
+  'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'drawing.js', 'fields.js', 'ink.js', 'pictures.js', 'recognizer.js',
   'selftest.js',
 ];
 const RUNTIME = ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'];

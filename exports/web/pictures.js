@@ -7,9 +7,9 @@
  * half-transparent strokes that are neither black nor white may come out one grey level off.
  */
 
+import { SIDE } from './contract.js';
 import { largest, resize, roundToEven, sum } from './fields.js';
 import { FAINTEST, findInk } from './ink.js';
-import { SIDE } from './recognizer.js';
 
 /** @typedef {import('./fields.js').Field} Field */
 

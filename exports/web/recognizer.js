@@ -1,9 +1,8 @@
 /** The model: pixels in, probabilities out, with onnxruntime-web on WebAssembly. */
 
+import { SIDE } from './contract.js';
 import * as ort from './ort.wasm.bundle.min.mjs';
 
-export const SIDE = 28;
-export const CLASSES = 10;
 export const RUNTIME = `onnxruntime-web ${ort.env.versions.web}`;
 
 // One thread needs no COOP and COEP headers, so any static server will do.
@@ -25,14 +24,19 @@ export async function load(path) {
 export class Recognizer {
   #session;
 
-  constructor(session) {
+  /** SHA-256 of the file, hexadecimal; empty where the page has no secure context (https or localhost) to compute it. */
+  sha256;
+
+  constructor(session, sha256) {
     this.#session = session;
+    this.sha256 = sha256;
   }
 
   /** @param {string} path of an .onnx file that keeps the contract of flaxdigits */
   static async load(path) {
     const bytes = new Uint8Array(await (await load(path)).arrayBuffer());
-    return new Recognizer(await ort.InferenceSession.create(bytes, { executionProviders: ['wasm'] }));
+    const sha256 = await hash(bytes);
+    return new Recognizer(await ort.InferenceSession.create(bytes, { executionProviders: ['wasm'] }), sha256);
   }
 
   /**
@@ -45,4 +49,10 @@ export class Recognizer {
     const { digit, probabilities } = await this.#session.run({ pixels: new ort.Tensor('uint8', pixels, shape) });
     return { digits: Array.from(digit.data, Number), probabilities: probabilities.data };
   }
+}
+
+async function hash(bytes) {
+  if (!globalThis.crypto?.subtle) return '';
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }

@@ -1,7 +1,8 @@
 /** The self-test: the golden vectors, and the golden pictures, in this browser. */
 
+import { CLASSES, SIDE } from './contract.js';
 import { NoDigit, openPicture, readPicture } from './pictures.js';
-import { CLASSES, load, RUNTIME, SIDE } from './recognizer.js';
+import { load, RUNTIME } from './recognizer.js';
 
 const GOLDEN = 'golden/';
 const PIXELS = SIDE * SIDE;
@@ -12,7 +13,7 @@ const PIXELS = SIDE * SIDE;
  * @returns {Promise<{lines: string[], failed: boolean}>} what to show, a line each
  */
 export async function selfTest(recognizer) {
-  const results = [await checkModel(recognizer), await checkPictures()].filter(Boolean);
+  const results = [await checkModel(recognizer), await checkPictures()];
   return { lines: [...results.map(({ line }) => line), RUNTIME], failed: results.some(({ failed }) => failed) };
 }
 
@@ -28,7 +29,7 @@ async function checkModel(recognizer) {
 
 async function checkPictures() {
   const response = await fetch(`${GOLDEN}pictures.json`);
-  if (!response.ok) return null; // this build has none
+  if (response.status === 404) return { line: 'golden pictures: none in this build, so not checked', failed: false };
   const golden = await response.json();
   const expected = await loadBytes(golden.pixels);
   const passed = [];
@@ -63,5 +64,5 @@ function largestDifference(expected, found, from) {
 
 function report(what, passed, detail) {
   const failed = passed.filter((good) => !good).length;
-  return { line: `${what}: ${passed.length - failed} passed, ${failed} failed${detail}`, failed: failed > 0 };
+  return { line: `${what}: ${passed.length - failed} passed, ${failed} failed${detail}`, failed: failed > 0 || !passed.length };
 }

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from flaxdigits import atomic
-from flaxdigits.contract import CLASSES, IMAGE_METADATA, INPUT_CONVENTION, Metadata, Precision
+from flaxdigits.contract import CLASSES, IMAGE_METADATA, INPUT_CONVENTION, MOST_ERRORS_LOST, Metadata, Precision
 from flaxdigits.data import MNIST_TEST, MNIST_TRAIN, load
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
@@ -20,7 +20,8 @@ from flaxdigits.training.step import Params
 from flaxdigits.training.weights import predict_logits, trained_weights, weights_sha256
 from flaxdigits.version import __version__
 
-CALIBRATION_DIGITS = 5000  # training digits that show how large the activations of an int8 form become
+CALIBRATION_DIGITS = 5000  # the first of MNIST's training digits show how large an int8 form's activations become
+GATE_ALLOWS = f"at most {MOST_ERRORS_LOST} more errors in 10000"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def make_metadata(
     """Says what the file is. No accuracy is stated on digits that were trained on."""
     data = Provenance.read(run.data)
     shared = data.rows_in_mnist_test
+    stated = f"{accuracy:.4f}" if precision == "float32" else f"{accuracy:.4f} in float32; this form: {GATE_ALLOWS}"
     return Metadata(
         name="flaxdigits DenseStack",
         version=__version__,
@@ -96,7 +98,7 @@ def make_metadata(
         config=config.to_toml(),
         seed=str(config.seed),
         epochs_trained=str(len(read_history(run.history))),
-        test_accuracy=f"not stated: {shared} of its digits were trained on" if shared else f"{accuracy:.4f}",
+        test_accuracy=f"not stated: {shared} of its digits were trained on" if shared else stated,
         test_data="MNIST's 10000 test digits",
         command=command,
     )

@@ -6,7 +6,8 @@ name, type and version in it is decided here, and nothing has to be mended after
 float16 stores the kernels in half the bytes and computes in float32, so that it answers alike on every
 runtime. int8 is static quantisation in the QDQ form (B. Jacob et al., "Quantization and Training of
 Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018): the scales are constants of the
-file, so that an answer cannot depend on its batch-mates, as it does with dynamic quantisation.
+file, so that an answer cannot depend on its batch-mates, as it does with dynamic quantisation. Runtimes
+may round the steps between layers differently, within contract.INT8_TOLERANCE.
 """
 
 from typing import Any
@@ -20,7 +21,7 @@ from flaxdigits.training.model import WHITE
 from flaxdigits.training.step import Params
 
 # Kernels use 7 of the 8 bits. Without VNNI, x86 adds two products of uint8 and int8 in 16 bits, which
-# saturates above 32,767 (255 * 64 * 2 = 32,640): so the answers are the same on every processor.
+# saturates above 32,767; 255 * 64 * 2 = 32,640 does not.
 KERNEL_MAX = 64
 ACTIVATION_MAX = 255
 BIAS_MAX = 2**30  # of int32's 2**31; the other half is left to the sum of the products
@@ -141,6 +142,7 @@ def activation_scales(layers: list[tuple], images: np.ndarray) -> list[float]:
 
 def _finish(graph: Graph, metadata: dict[str, str]) -> onnx.ModelProto:
     inputs = [helper.make_tensor_value_info(INPUT.name, TensorProto.UINT8, ["batch", SIDE, SIDE])]
+    inputs[0].type.denotation = "IMAGE"  # which is what gives contract.IMAGE_METADATA its meaning
     outputs = [
         helper.make_tensor_value_info(DIGIT.name, TensorProto.INT64, ["batch"]),
         helper.make_tensor_value_info(PROBABILITIES.name, TensorProto.FLOAT, ["batch", CLASSES]),
