@@ -2,12 +2,15 @@
 
 import os
 import shutil
+import subprocess
 
 import numpy as np
 import pytest
 
 import flaxdigits
 from flaxdigits import contract
+
+pytest_plugins = ["page"]
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,18 +22,32 @@ def elsewhere(tmp_path_factory):
     os.chdir(before)
 
 
+def refuse(reason):
+    """Skips a test, or fails it where FLAXDIGITS_NO_SKIP is set, as in .ci/run."""
+    (pytest.fail if os.environ.get("FLAXDIGITS_NO_SKIP") else pytest.skip)(reason)
+
+
 @pytest.fixture(scope="session")
 def need():
-    """Finds a program; without it a test is skipped, or fails where FLAXDIGITS_NO_SKIP is set, as in .ci/run."""
+    """Finds a program by one of its names, or refuses the test."""
 
     def find(hint, *names):
         found = next(filter(None, map(shutil.which, names)), None)
-        if found is None:
-            refuse = pytest.fail if os.environ.get("FLAXDIGITS_NO_SKIP") else pytest.skip
-            refuse(f"{' or '.join(names)} is not installed: {hint}")
-        return found
+        return found or refuse(f"{' or '.join(names)} is not installed: {hint}")
 
     return find
+
+
+@pytest.fixture(scope="session")
+def install():
+    """Runs a package manager, or refuses the test where it cannot do its work, as without a network."""
+
+    def run(*words, **options):
+        done = subprocess.run([str(word) for word in words], capture_output=True, text=True, timeout=300, **options)
+        if done.returncode:
+            refuse(f"{words[0]} cannot install what is needed: {done.stderr.strip()[-300:]}")
+
+    return run
 
 
 @pytest.fixture(scope="session")

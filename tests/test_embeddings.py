@@ -22,24 +22,22 @@ def run(*words, **options):
 
 
 @pytest.fixture(scope="module")
-def node(need):
+def node(need, install):
     """Node, with the packages of the example installed."""
     found, npm = (need("Node.js 20 or newer: nodejs.org", name) for name in ("node", "npm"))
-    done = run(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=EXPORTS / "node")
-    assert done.returncode == 0, done.stderr
+    install(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=EXPORTS / "node")
     return found
 
 
 @pytest.fixture(scope="module")
-def old_python(tmp_path_factory, need):
+def old_python(tmp_path_factory, need, install):
     """A Python whose onnxruntime is at least two years old."""
     if OLD_RUNTIME is None:
         pytest.skip("no onnxruntime of two years ago was made for this Python")
     uv, place = need("pip install uv", "uv"), tmp_path_factory.mktemp("old")
-    assert run(uv, "venv", "--python", sys.executable, place).returncode == 0
+    install(uv, "venv", "--python", sys.executable, place)
     python = place / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    done = run(uv, "pip", "install", "--python", python, f"onnxruntime=={OLD_RUNTIME}", OLD_NUMPY)
-    assert done.returncode == 0, done.stderr
+    install(uv, "pip", "install", "--python", python, f"onnxruntime=={OLD_RUNTIME}", OLD_NUMPY)
     return python
 
 

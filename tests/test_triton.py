@@ -1,6 +1,3 @@
-import os
-import shutil
-import subprocess
 import sys
 from importlib.util import module_from_spec, spec_from_file_location
 
@@ -17,18 +14,15 @@ TRITON_TYPES = {"TYPE_UINT8": "tensor(uint8)", "TYPE_INT64": "tensor(int64)", "T
 
 
 @pytest.fixture(scope="module")
-def schema(tmp_path_factory):
+def schema(tmp_path_factory, need, install):
     """Triton's own model_config.proto, as its client package brings it.
 
     The package lies apart, since it asks for older ml-dtypes and protobuf than JAX and onnx do, and one file
     of it is loaded: importing tritonclient.grpc would need grpcio as well, for a server that is not here.
     """
-    command = [shutil.which("uv") or "uv", "pip", "install", "--quiet", "--python", sys.executable, "--no-deps"]
     folder = tmp_path_factory.mktemp("tritonclient")
-    try:
-        subprocess.run([*command, "--target", folder, CLIENT], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        (pytest.fail if os.environ.get("FLAXDIGITS_NO_SKIP") else pytest.skip)(f"{CLIENT} cannot be installed: {error}")
+    uv = need("pip install uv", "uv")
+    install(uv, "pip", "install", "--python", sys.executable, "--no-deps", "--target", folder, CLIENT)
     path = folder / "tritonclient" / "grpc" / "model_config_pb2.py"
     spec = spec_from_file_location("model_config_pb2", path)
     module = module_from_spec(spec)
