@@ -43,11 +43,15 @@ inspect *args: setup
 verify *args: setup
     @{{bin}}/flaxdigits verify "$@"
 
+port := "8000"
+
 # Build the page and serve it on http://127.0.0.1:8000 (own model: just web MODEL.onnx GOLDEN_FOLDER); needs Node.js
 web *args:
+    @python3 -c "import socket, sys; sys.exit(not socket.socket().connect_ex(('127.0.0.1', {{port}})) and \
+        'port {{port}} is taken; choose another: just port=8001 web')"
     @npm --prefix exports/web ci --ignore-scripts --no-audit --no-fund --silent
     @node exports/web/build.mjs "$@"
-    @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist 8000
+    @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}}
 
 # Make the shipped model by its recipe, exports/digits.toml; goes on with a runs/shipped that is there
 ship: setup

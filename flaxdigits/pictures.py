@@ -52,9 +52,13 @@ def read_picture(source: Path | str | bytes, name: str | None = None) -> np.ndar
             Image.open(io.BytesIO(source) if isinstance(source, bytes) else source) as image,
         ):
             grey = to_grey(upright(image))
+    except Image.DecompressionBombError as error:
+        raise DataError(
+            f"{name}: more than {2 * (Image.MAX_IMAGE_PIXELS or 0):,} pixels; scale it down first"
+        ) from error
     except UnidentifiedImageError as error:
         raise DataError(f"{name}: not a picture that can be read") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, ValueError) as error:
         raise DataError(f"{name}: {getattr(error, 'strerror', None) or error}") from error
     return to_mnist(grey, name)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import subprocess
 
 import numpy as np
 import pytest
@@ -207,6 +208,21 @@ def test_the_page_is_not_sure_of_all_that_is_no_digit(page):
 
 def test_the_lock_names_no_registry():
     assert "://" not in (WEB / "package-lock.json").read_text()
+
+
+def test_a_page_is_not_built_with_the_golden_vectors_of_another_model(site, need, tiny_model):
+    node = need("Node.js 20 or newer: nodejs.org", "node")
+    before = (WEB / "dist" / "digits.onnx").read_bytes()
+    for words, said in (
+        ([tiny_model, GOLDEN], f"{GOLDEN}: the golden vectors of another file; "),
+        ([tiny_model], "usage: node build.mjs [MODEL.onnx GOLDEN_FOLDER]"),
+        ([tiny_model, tiny_model.parent], f"missing: {tiny_model.parent / 'golden.json'}, "),
+    ):
+        done = subprocess.run([node, "build.mjs", *words], cwd=WEB, capture_output=True, text=True)
+        assert done.returncode == 1
+        assert done.stderr.startswith(said)
+        assert done.stderr.count("\n") == 1
+    assert (WEB / "dist" / "digits.onnx").read_bytes() == before
 
 
 def test_nothing_was_complained_of_and_nothing_asked_of_others(page, log, site):

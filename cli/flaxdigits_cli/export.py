@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
         count = write_golden(Recognizer(report.path), arguments.golden)
         print(
             f"{arguments.golden}: {count} golden vectors; check with: flaxdigits verify {report.path} "
-            f"--golden {arguments.golden}"
+            f"{arguments.golden}"
         )
     if arguments.triton:
         from flaxdigits.triton import write_repository

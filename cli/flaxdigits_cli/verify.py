@@ -20,11 +20,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="an .onnx file or a run directory (default: the shipped model)",
     )
     parser.add_argument(
-        "--golden",
+        "golden",
+        nargs="?",
         type=Path,
         default=shipped.GOLDEN,
         metavar="FOLDER",
-        help="its golden vectors (default: the shipped model's)",
+        help="its golden vectors, as `export --golden` wrote them (default: the shipped model's)",
     )
 
 

@@ -1,30 +1,44 @@
-// Puts the site together in dist/: node build.mjs [MODEL.onnx] [GOLDEN_FOLDER]
+// Puts the site together in dist/: node build.mjs [MODEL.onnx GOLDEN_FOLDER]
 
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const [model = join(here, '../digits.onnx'), golden = join(here, '../golden')] = process.argv.slice(2);
+const given = process.argv.slice(2);
+if (given.length === 1 || given.length > 2) fail('usage: node build.mjs [MODEL.onnx GOLDEN_FOLDER]');
+const [model, golden] = given.length ? given : [join(here, '../digits.onnx'), join(here, '../golden')];
 const SOURCES = [
-  'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'drawing.js', 'fields.js', 'ink.js', 'pictures.js', 'recognizer.js',
-  'selftest.js',
+  'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'drawing.js', 'fields.js', 'ink.js', 'pictures.js',
+  'recognizer.js', 'selftest.js',
 ];
 const RUNTIME = ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'];
+const PICTURES = ['pictures.json', 'pictures.bin', 'pictures']; // the same for every model
 
 const parts = [
   ...SOURCES.map((name) => [join(here, name), name]),
   ...RUNTIME.map((name) => [join(here, 'node_modules/onnxruntime-web/dist', name), name]),
   [model, 'digits.onnx'],
-  [golden, 'golden'],
+  [join(golden, 'golden.json'), 'golden/golden.json'],
+  [join(golden, 'pixels.bin'), 'golden/pixels.bin'],
+  ...PICTURES.map((name) => [join(here, '../golden', name), join('golden', name)]),
 ];
+if (!existsSync(join(here, 'node_modules'))) fail(`${here}: run npm ci here first`);
 const missing = parts.map(([from]) => from).filter((from) => !existsSync(from));
-if (missing.length) {
-  console.error(`missing: ${missing.join(', ')}; for node_modules, run npm ci first`);
-  process.exit(1);
+if (missing.length) fail(`missing: ${missing.join(', ')}`);
+const sha256 = createHash('sha256').update(readFileSync(model)).digest('hex');
+if (JSON.parse(readFileSync(join(golden, 'golden.json'))).model.sha256 !== sha256) {
+  fail(`${golden}: the golden vectors of another file; flaxdigits export --golden writes those of ${model}`);
 }
+
 const dist = join(here, 'dist');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 for (const [from, to] of parts) cpSync(from, join(dist, to), { recursive: true });
 console.log(`${dist}: ready; serve it with python -m http.server --bind 127.0.0.1 --directory ${dist}`);
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
