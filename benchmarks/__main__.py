@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-QUICK = ("cold_start", "reading", "gradients", "training")
+QUICK = ("cold_start", "reading", "photos", "gradients", "training")
 NAMED = ("web", "precisions", "seeds", "sizes", "sure")  # need Node.js and Chromium, runs/shipped, or much time
 
 
