@@ -4,7 +4,14 @@ import sys
 from importlib import import_module
 
 QUICK = ("cold_start", "reading", "photos", "gradients", "training")
-NAMED = ("web", "precisions", "seeds", "sizes", "sure")  # need Node.js and Chromium, runs/shipped, or much time
+NAMED = (
+    "web",
+    "precisions",
+    "seeds",
+    "sizes",
+    "sure",
+    "ablation",
+)  # need Node.js and Chromium, runs/shipped, or much time
 
 
 def main() -> None:

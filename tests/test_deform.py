@@ -5,7 +5,7 @@ import pytest
 from scipy.ndimage import map_coordinates
 
 from flaxdigits.training.config import NO_DEFORMATION, Deformation
-from flaxdigits.training.deform import affine_map, deform, elastic_field, sample
+from flaxdigits.training.deform import affine_map, annealed_strength, deform, elastic_field, sample
 
 KEY = jax.random.key(3)
 
@@ -70,3 +70,30 @@ def test_the_key_decides_the_deformation(mnist_test):
     first, same, other = (deform(images, jax.random.key(seed), Deformation()) for seed in (1, 1, 2))
     assert jnp.array_equal(first, same)
     assert not jnp.allclose(first, other)
+
+
+def test_strength_shrinks_every_displacement(mnist_test):
+    images = jnp.asarray(mnist_test.images[:20])
+    np.testing.assert_allclose(deform(images, KEY, Deformation(), 0.0), images)
+    np.testing.assert_allclose(deform(images, KEY, Deformation(), 1.0), deform(images, KEY, Deformation()), atol=0.1)
+    shift = only(shift=2)
+    half = deform(images, KEY, shift, 0.5)
+    moved = [
+        map_coordinates(image.astype(np.float32), grid, order=1, mode="grid-constant")
+        for image, grid in zip(
+            np.asarray(images), half_way(*affine_map(jax.random.split(KEY)[0], 20, shift)), strict=True
+        )
+    ]
+    np.testing.assert_allclose(half, moved, atol=1e-2)
+
+
+def half_way(rows, columns):
+    y, x = np.mgrid[:28, :28]
+    rows, columns = np.broadcast_to(rows, (20, 28, 28)), np.broadcast_to(columns, (20, 28, 28))
+    return [(y + (r - y) / 2, x + (c - x) / 2) for r, c in zip(rows, columns, strict=True)]
+
+
+def test_annealing_falls_to_nothing_over_the_last_part_of_the_training():
+    found = [float(annealed_strength(jnp.int32(step), 1000, 0.4)) for step in (0, 600, 800, 900, 999)]
+    np.testing.assert_allclose(found, [1, 1, 0.5, 0.25, 0.0025], rtol=1e-6)
+    assert annealed_strength(jnp.int32(999), 1000, 0.0) is None

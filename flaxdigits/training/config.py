@@ -76,6 +76,7 @@ class Deformation:
     shift: float = 1.5  # pixels, in each direction by itself
     elastic: float = 1.2  # standard deviation of the displacement, pixels
     smoothness: float = 4.0  # how far displacements go together, pixels (Simard's sigma)
+    anneal: float = 0.0  # last share of the training in which all displacements shrink to nothing
 
     def __post_init__(self) -> None:
         _check_types(self, "deformation.")
@@ -83,6 +84,7 @@ class Deformation:
         limits = {"rotation": 180, "shear": 2, "scale": 1, "shift": 28, "elastic": 28}
         for name, most in limits.items():
             _check(0 <= getattr(self, name) <= most, f"deformation.{name}", f"from 0 to {most}", getattr(self, name))
+        _check(0 <= self.anneal <= 1, "deformation.anneal", "from 0 to 1", self.anneal)
         _check(3 <= self.smoothness <= 28, "deformation.smoothness", "from 3 to 28", self.smoothness)
 
     @property

@@ -8,7 +8,7 @@ coarse grid and spread by the same Gaussian: 128 random numbers a digit in place
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Key, UInt8
+from jaxtyping import Array, Float, Int, Key, UInt8
 
 from flaxdigits.contract import SIDE
 from flaxdigits.training.config import Deformation
@@ -19,8 +19,19 @@ GRID = 8  # points of the coarse grid along each side: one every 3.9 pixels
 Field = Float[Array, "batch 28 28"]
 
 
-def deform(images: UInt8[Array, "batch 28 28"], key: Key[Array, ""], amounts: Deformation) -> Field:
+def deform(
+    images: UInt8[Array, "batch 28 28"],
+    key: Key[Array, ""],
+    amounts: Deformation,
+    strength: Float[Array, ""] | None = None,
+) -> Field:
     """Bends each image by its own random map.
+
+    Args:
+        images: what to bend.
+        key: decides the maps.
+        amounts: how far they go.
+        strength: shrinks every displacement by this factor, 0..1; left out, they stay.
 
     Returns:
         Pixels in 0..255; what comes from outside an image is paper.
@@ -28,7 +39,16 @@ def deform(images: UInt8[Array, "batch 28 28"], key: Key[Array, ""], amounts: De
     affine_key, elastic_key = jax.random.split(key)
     rows, columns = affine_map(affine_key, len(images), amounts)
     down, right = elastic_field(elastic_key, len(images), amounts)
-    return sample(images, rows + down, columns + right)
+    rows, columns = rows + down, columns + right
+    if strength is not None:
+        y, x = jnp.arange(SIDE)[:, None], jnp.arange(SIDE)[None, :]
+        rows, columns = y + strength * (rows - y), x + strength * (columns - x)
+    return sample(images, rows, columns)
+
+
+def annealed_strength(step: Int[Array, ""], steps: int, anneal: float) -> Float[Array, ""] | None:
+    """Returns 1, falling in a straight line to 0 over the last `anneal` of all steps; None where it never falls."""
+    return jnp.minimum(1.0, (steps - step) / (anneal * steps)) if anneal else None
 
 
 def affine_map(key: Key[Array, ""], count: int, amounts: Deformation) -> tuple[Field, Field]:

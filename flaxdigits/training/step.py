@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
 
 from flaxdigits.contract import CLASSES
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.deform import deform
+from flaxdigits.training.deform import annealed_strength, deform
 from flaxdigits.training.devices import divided
 from flaxdigits.training.model import DenseStack, as_pixels
 from flaxdigits.training.optimizer import make_optimizer, make_schedule
@@ -107,7 +107,8 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
             rows = batch_rows(order, step % steps_per_epoch, config.batch_size)
             images = lax.with_sharding_constraint(digits.images[rows], divided(mesh))
             labels = lax.with_sharding_constraint(digits.labels[rows], divided(mesh))
-            pixels = make_pixels(images, jax.random.fold_in(deform_key, step), config)
+            strength = annealed_strength(step, config.epochs * steps_per_epoch, config.deformation.anneal)
+            pixels = make_pixels(images, jax.random.fold_in(deform_key, step), config, strength)
             return train_step(state, pixels, labels, graph=graph, optimizer=optimizer, config=config)
 
         return lax.fori_loop(first, last, body, state)
@@ -121,10 +122,10 @@ def batch_rows(order: Int[Array, " n"], batch: Int[Array, ""], size: int) -> Int
 
 
 def make_pixels(
-    images: UInt8[Array, "batch 28 28"], key: Key[Array, ""], config: TrainConfig
+    images: UInt8[Array, "batch 28 28"], key: Key[Array, ""], config: TrainConfig, strength: Float[Array, ""] | None
 ) -> Float[Array, "batch 28 28"]:
     """Returns what the network is trained on: the images, bent as the configuration says."""
-    return as_pixels(images) if config.deformation.is_none else deform(images, key, config.deformation)
+    return as_pixels(images) if config.deformation.is_none else deform(images, key, config.deformation, strength)
 
 
 def train_step(
