@@ -1,6 +1,6 @@
 """Ink and paper: how much each pixel of a picture differs from the paper it is on.
 
-exports/web/ink.js does the same, step by step; tests/test_web.py holds the two together.
+exports/web/ink.js does the same, step by step; tests/test_web_pictures.py holds the two together.
 """
 
 import numpy as np

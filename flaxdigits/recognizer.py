@@ -115,11 +115,11 @@ def find_breaches(session: onnxruntime.InferenceSession) -> list[str]:
     inputs = {t.name: t for t in map(_tensor, session.get_inputs())}
     outputs = {t.name: t for t in map(_tensor, session.get_outputs())}
     if inputs.keys() != {INPUT.name}:
-        return [f"expected one input, {INPUT}, got {listed(inputs)}"]
+        return [f"expected one input, {INPUT}, got {_listed(inputs)}"]
     shape = session.get_inputs()[0].shape
     if not shape or isinstance(shape[0], int):
         return [f"expected {INPUT}, got {INPUT.name} {inputs[INPUT.name].dtype} {shape}"]
-    absent = [f"expected output {wanted}, got {listed(outputs)}" for wanted in OUTPUTS if wanted.name not in outputs]
+    absent = [f"expected output {wanted}, got {_listed(outputs)}" for wanted in OUTPUTS if wanted.name not in outputs]
     found = inputs | outputs
     return absent or [broken for wanted in (INPUT, *OUTPUTS) if (broken := breach(wanted, found[wanted.name]))]
 
@@ -128,6 +128,5 @@ def _tensor(node: onnxruntime.NodeArg) -> Tensor:
     return Tensor(node.name, node.type, tuple(node.shape[1:]))
 
 
-def listed(tensors: dict[str, Tensor]) -> str:
-    """Names tensors in one line."""
+def _listed(tensors: dict[str, Tensor]) -> str:
     return "; ".join(map(str, tensors.values())) or "none"

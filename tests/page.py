@@ -1,26 +1,20 @@
 """The page in exports/web, built with npm and node and opened in a real Chromium: fixtures, and what a user does."""
 
-import functools
 import io
 import math
 import re
 import subprocess
-import threading
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
+
+from benchmarks.web import CHROMIUM, WEB, served
 
 EXPORTS = Path(__file__).parents[1] / "exports"
-WEB = EXPORTS / "web"
 GOLDEN = EXPORTS / "golden"
-CHROMIUM = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 PHONE = {"viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2}
 
@@ -45,11 +39,6 @@ DRAWINGS = {
 }
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
 @pytest.fixture(scope="session")
 def site(need, install):
     """The page's address, built and served."""
@@ -58,10 +47,8 @@ def site(need, install):
     if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
         install(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=WEB)
     subprocess.run([node, "build.mjs"], cwd=WEB, check=True)
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=WEB / "dist")) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
+    with served(WEB / "dist") as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -114,8 +101,6 @@ def phone(open_page):
 
 def shows(page, selector, text):
     """Waits until an element says this, or matches it."""
-    from playwright.sync_api import expect
-
     expect(page.locator(selector)).to_have_text(text)
 
 
