@@ -11,6 +11,7 @@ NAMED = (
     "sizes",
     "sure",
     "ablation",
+    "robustness",
 )  # need Node.js and Chromium, runs/shipped, or much time
 
 
