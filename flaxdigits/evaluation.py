@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import numpy as np
 
@@ -15,7 +15,41 @@ if TYPE_CHECKING:
     import pandas as pd
 
 CALIBRATION_BINS = 15
+DEVIATIONS_OF_95 = 1.959964  # a normal variable lies within so many standard deviations 95% of the time
 SMALLEST = np.finfo(np.float32).tiny  # a probability of 0 for the true digit costs 87.3 nats, not infinity
+
+
+class Reliability(NamedTuple):
+    """How often a model was right where it was how sure, over equal bins of confidence from 0 to 1.
+
+    Attributes:
+        counts: int64 [15], how many rows fall in each bin.
+        confidences: float64 [15], their mean confidence, in 0..1; NaN where a bin is empty.
+        accuracies: float64 [15], the share of them read rightly, in 0..1; NaN where a bin is empty.
+    """
+
+    counts: np.ndarray
+    confidences: np.ndarray
+    accuracies: np.ndarray
+
+    @property
+    def error(self) -> float:
+        """The mean distance between confidence and accuracy, weighted by the counts, in 0..1."""
+        gaps = np.abs(self.confidences - self.accuracies)
+        return float(np.nansum(self.counts * gaps) / self.counts.sum())
+
+    @property
+    def intervals(self) -> np.ndarray:
+        """Between what the accuracies lie, with 95% confidence: float64 [2, 15], in 0..1; NaN where a bin is empty.
+
+        The score interval, which holds for few rows and for shares of 0 and 1 as well (E. B. Wilson,
+        "Probable Inference, the Law of Succession, and Statistical Inference", 1927).
+        """
+        square = DEVIATIONS_OF_95**2
+        middle = self.counts * self.accuracies + square / 2
+        variance = self.counts * self.accuracies * (1 - self.accuracies)
+        reach = DEVIATIONS_OF_95 * np.sqrt(variance + square / 4)
+        return np.stack([middle - reach, middle + reach]) / (self.counts + square)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,6 +97,11 @@ class Evaluation:
         return self.probabilities.argmax(axis=1)
 
     @property
+    def confidence(self) -> np.ndarray:
+        """The probability given to the answer of each row, float64 [n], in 0.1..1."""
+        return self.probabilities.max(axis=1).astype(np.float64)
+
+    @property
     def wrong(self) -> np.ndarray:
         """Which rows were misread, bool [n]."""
         return self.digits != self.labels
@@ -92,8 +131,15 @@ class Evaluation:
     @property
     def accuracy_per_digit(self) -> np.ndarray:
         """The share of each digit that was read rightly, float64 [10]; NaN where a digit does not occur."""
-        counts = self.confusion.sum(axis=1)
-        return np.divide(self.confusion.diagonal(), counts, out=np.full(CLASSES, np.nan), where=counts > 0)
+        return _shares(self.confusion.diagonal(), self.confusion.sum(axis=1))
+
+    @property
+    def reliability(self) -> Reliability:
+        """How often the model was right where it was how sure, over 15 equal bins of confidence."""
+        bins = np.minimum((self.confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+        counts = np.bincount(bins, minlength=CALIBRATION_BINS)
+        sums = (np.bincount(bins, each, CALIBRATION_BINS) for each in (self.confidence, ~self.wrong))
+        return Reliability(counts, *(_shares(each, counts) for each in sums))
 
     @property
     def calibration_error(self) -> float:
@@ -102,10 +148,7 @@ class Evaluation:
         The mean distance between confidence and accuracy over 15 equal bins of confidence, weighted
         by how many rows fall in each (C. Guo et al., "On Calibration of Modern Neural Networks", 2017).
         """
-        confidence = self.probabilities.max(axis=1).astype(np.float64)
-        bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-        gaps = np.bincount(bins, weights=confidence - ~self.wrong, minlength=CALIBRATION_BINS)
-        return float(np.abs(gaps).sum() / len(self.labels))
+        return self.reliability.error
 
     def worst(self, count: int) -> np.ndarray:
         """Returns the rows of the worst mistakes: misread, least probability for the truth first, int64 [<= count]."""
@@ -138,3 +181,8 @@ class Evaluation:
             "confusion": self.confusion.tolist(),
             "mistakes": [int(row) + 1 for row in self.worst(self.errors)],
         }
+
+
+def _shares(parts: np.ndarray, wholes: np.ndarray) -> np.ndarray:
+    """Divides, float64 of the same shape; NaN where there is nothing to divide by."""
+    return np.divide(parts, wholes, out=np.full(len(wholes), np.nan), where=wholes > 0)

@@ -31,6 +31,7 @@ class Run:
         self.metrics = self.path / "metrics.json"
         self.confusion = self.path / "confusion.png"
         self.mistakes = self.path / "mistakes.png"
+        self.reliability = self.path / "reliability.png"
 
     def __str__(self) -> str:
         return str(self.path)

@@ -1,12 +1,13 @@
 import json
 import math
+from statistics import NormalDist
 
 import numpy as np
 import pytest
 
 from flaxdigits.digits import Digits
 from flaxdigits.errors import DataError
-from flaxdigits.evaluation import Evaluation
+from flaxdigits.evaluation import Evaluation, Reliability
 from flaxdigits.recognizer import Recognizer
 
 
@@ -42,6 +43,43 @@ def test_a_truth_given_no_probability_costs_87_nats_and_not_infinity():
     probabilities = np.zeros((1, 10))
     probabilities[0, 1] = 1
     assert judge([0], probabilities).loss == pytest.approx(126 * math.log(2))  # float32's smallest normal is 2**-126
+
+
+def test_reliability_by_hand(four):
+    # 1/2, 3/4, 7/8 and 1 of 15 bins are 7.5, 11.25, 13.125 and 15; certainty belongs to the last bin.
+    counts, confidences, accuracies = four.reliability
+    assert counts.tolist() == [0] * 7 + [1, 0, 0, 0, 1, 0, 1, 1]
+    assert confidences[counts > 0].tolist() == [1 / 2, 3 / 4, 7 / 8, 1]
+    assert accuracies[counts > 0].tolist() == [1, 0, 0, 1]
+
+
+def test_a_bin_of_several_rows_has_their_means():
+    # 0.75 and 0.78125 of 15 bins are 11.25 and 11.72: one bin, with one of three answers right.
+    probabilities = np.zeros((3, 10))
+    probabilities[:, 0] = 0.75, 0.75, 0.78125
+    probabilities[:, 1] = 0.25, 0.25, 0.21875
+    reliability = judge([0, 1, 1], probabilities).reliability
+    assert reliability.counts[11] == reliability.counts.sum() == 3
+    assert reliability.confidences[11] == pytest.approx(2.28125 / 3, abs=1e-12)
+    assert reliability.accuracies[11] == pytest.approx(1 / 3, abs=1e-12)
+
+
+def test_an_empty_bin_has_neither_confidence_nor_accuracy_nor_interval(four):
+    reliability = four.reliability
+    empty = reliability.counts == 0
+    assert empty.sum() == 11
+    for figures in (reliability.confidences, reliability.accuracies, *reliability.intervals):
+        assert np.array_equal(np.isnan(figures), empty)
+
+
+def test_the_interval_of_an_accuracy_is_wilsons():
+    # Of n rows all right, from n / (n + z^2) to 1; none right, its mirror image; 5 of 10, the
+    # formula gives 1/2 -+ z / (2 sqrt(n + z^2)); z is the normal distribution's 97.5% point.
+    z = NormalDist().inv_cdf(0.975)
+    counts, accuracies = np.array([1, 4, 10]), np.array([1, 0, 0.5])
+    reach = z / (2 * math.sqrt(10 + z**2))
+    expected = [[1 / (1 + z**2), 0, 0.5 - reach], [1, z**2 / (4 + z**2), 0.5 + reach]]
+    assert Reliability(counts, accuracies, accuracies).intervals == pytest.approx(np.array(expected), abs=1e-6)
 
 
 def test_calibration_error_by_hand(four):

@@ -1,4 +1,4 @@
-"""Pictures of a training and of an evaluation: curves, confusion, mistakes."""
+"""Pictures of a training and of an evaluation: curves, confusion, mistakes, reliability."""
 
 import math
 from pathlib import Path
@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from flaxdigits import atomic
 from flaxdigits.contract import CLASSES
-from flaxdigits.evaluation import Evaluation
+from flaxdigits.evaluation import CALIBRATION_BINS, Evaluation, Reliability
 from flaxdigits.training.history import EpochReport
 
 DPI = 120
@@ -86,6 +86,52 @@ def plot_mistakes(evaluation: Evaluation, path: Path) -> None:
     for axes in figure.axes:
         axes.set_axis_off()
     _save(figure, path)
+
+
+def plot_reliability(evaluation: Evaluation, path: Path) -> None:
+    """Draws accuracy against confidence as a PNG, and below it how many digits each bin of confidence holds."""
+    figure = Figure(figsize=(7.2, 7.6), layout="constrained")
+    accuracy, count = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    _accuracies(accuracy, evaluation.reliability)
+    _counts(count, evaluation.reliability.counts)
+    figure.align_ylabels()
+    count.set(xlim=(0, 1), xlabel="confidence: the probability of the answer")
+    count.xaxis.set_major_formatter(PercentFormatter(1))
+    accuracy.set_title(
+        f"Expected calibration error {evaluation.calibration_error:.4f} over {len(evaluation.labels):,} digits\n"
+        f"mean confidence {evaluation.confidence.mean():.2%}, accuracy {evaluation.accuracy:.2%}\n"
+        f"{_fullest(evaluation.reliability)}"
+    )
+    _save(figure, path)
+
+
+def _accuracies(axes: Axes, reliability: Reliability) -> None:
+    axes.plot([0, 1], [0, 1], "--", color=TRAINING, label="perfect calibration")
+    axes.vlines(reliability.confidences, *reliability.intervals, color="#a5bfe5", linewidth=2.5, label="95% interval")
+    axes.plot(
+        reliability.confidences, reliability.accuracies, "o", color=VALIDATION, clip_on=False, label="digits of one bin"
+    )
+    axes.set(ylim=(-0.02, 1.05), ylabel="accuracy: digits read rightly")
+    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.grid(visible=True, color="#e6e6e6")
+    axes.set_axisbelow(True)
+    axes.legend(frameon=False, loc="upper left")
+
+
+def _fullest(reliability: Reliability) -> str:
+    """Says the figures of the fullest bin, which decides the calibration error and is too near a corner to be read."""
+    count, confidence, accuracy = np.transpose(reliability)[reliability.counts.argmax()]
+    return f"fullest bin: {count:,.0f} digits, {confidence:.1%} sure, {accuracy:.1%} right"
+
+
+def _counts(axes: Axes, counts: np.ndarray) -> None:
+    edges = np.arange(CALIBRATION_BINS) / CALIBRATION_BINS
+    bars = axes.bar(edges, counts, width=1 / CALIBRATION_BINS, align="edge", color=TRAINING, edgecolor="white")
+    axes.bar_label(bars, [f"{count:,}" if count else "" for count in counts], padding=2, fontsize="small")
+    axes.set_yscale("log")
+    axes.minorticks_off()
+    axes.set(ylim=(0.5, 6 * counts.max()), ylabel="digits")  # from 1/2: a bar of one digit is seen, and room for labels
+    axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
 def _save(figure: Figure, path: Path) -> None:
