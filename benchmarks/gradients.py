@@ -10,7 +10,9 @@ import jax.numpy as jnp
 
 from flaxdigits import load
 from flaxdigits.training.config import PRESETS
-from flaxdigits.training.step import init_state, make_graph, smoothed_loss
+from flaxdigits.training.network import make_graph
+from flaxdigits.training.step import init_state, members_loss
+from flaxdigits.training.targets import label_targets
 
 BATCH = 128
 
@@ -20,10 +22,11 @@ def main() -> None:
     params = init_state(config, 1).params
     digits = load()[:BATCH]
     pixels = jnp.asarray(digits.images, jnp.float32)
-    gradient = jax.grad(partial(smoothed_loss, graph=make_graph(config), smoothing=0.02), has_aux=True)
-    jitted = jax.jit(gradient)(params, pixels, digits.labels)[0]
+    targets = label_targets(jnp.asarray(digits.labels), config.label_smoothing)
+    gradient = jax.grad(partial(members_loss, graph=make_graph(config)), has_aux=True)
+    jitted = jax.jit(gradient)(params, pixels, targets)[0]
     with jax.disable_jit():
-        plain = gradient(params, pixels, digits.labels)[0]
+        plain = gradient(params, pixels, targets)[0]
     pairs = list(zip(jax.tree.leaves(jitted), jax.tree.leaves(plain), strict=True))
     norms = max(float(jnp.linalg.norm(a - b) / jnp.linalg.norm(b)) for a, b in pairs)
     entries = max(float(jnp.abs(a - b).max() / jnp.abs(b).max()) for a, b in pairs)

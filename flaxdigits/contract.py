@@ -47,12 +47,16 @@ class Metadata(NamedTuple):
     input_convention: str
     classes: str  # JSON list
     hidden: str  # JSON list of widths
+    members: str  # networks whose logits are averaged
+    views: str  # of each digit, whose logits are averaged
+    temperature: str  # that divides the logits, inside the graph
     parameters: str
     precision: str  # of the kernels: float32, float16 or int8
     weights_sha256: str  # of the float32 weights that the file was made from
     training_data: str
     training_data_sha256: str
     training_rows_in_mnist_test: str
+    teacher_sha256: str  # of the weights that were learned from; empty where the labels were
     config: str  # TOML
     seed: str
     epochs_trained: str

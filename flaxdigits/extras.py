@@ -15,6 +15,7 @@ EXTRAS = {
         "jaxtyping",
         "pandas",
         "matplotlib",
+        "scipy",
         "rich",
     ),
     "kaggle": ("kaggle", "six"),

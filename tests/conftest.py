@@ -169,7 +169,7 @@ def tiny_params(tiny_run):
 def tiny_layers(tiny_params):
     """The same as (kernel, bias) of each layer."""
     layers = tiny_params["layers"]
-    return [(layers[index]["kernel"], layers[index]["bias"]) for index in sorted(layers)]
+    return [(layers[index]["kernel"][0], layers[index]["bias"][0]) for index in sorted(layers)]
 
 
 @pytest.fixture(scope="session")

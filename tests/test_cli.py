@@ -87,13 +87,42 @@ def test_eval_writes_what_it_prints(folder):
     assert printed["errors"] == sum(map(sum, printed["confusion"])) - sum(
         printed["confusion"][digit][digit] for digit in range(10)
     )
-    assert all((folder / "runs/whole" / name).exists() for name in ("confusion.png", "mistakes.png"))
+    pictures = ("confusion.png", "mistakes.png", "reliability.png")
+    assert all((folder / "runs/whole" / name).exists() for name in pictures)
+    assert all(f"runs/whole/{name}" in done.stderr for name in pictures)
 
 
 def test_eval_of_a_file_is_eval_of_its_run(folder):
     table = [flax(folder, "eval", model).stdout for model in ("runs/whole", "runs/whole/model.onnx")]
     assert table[0] == table[1]
     assert "accuracy           9" in table[0]
+
+
+def test_eval_averages_views_as_a_file_with_views_does(folder):
+    assert flax(folder, "export", "runs/whole", "--views", "5", "--out", "views.onnx").returncode == 0
+    inside, outside, one = (
+        json.loads(flax(folder, "eval", *words, "--json").stdout)
+        for words in (["views.onnx"], ["runs/whole/model.onnx", "--views", "5"], ["runs/whole/model.onnx"])
+    )
+    assert inside["loss"] == pytest.approx(outside["loss"], rel=1e-3)
+    assert abs(inside["errors"] - outside["errors"]) <= 2  # there the views are rounded to bytes
+    assert inside["loss"] < 0.99 * one["loss"]
+
+
+def test_a_committee_is_taught_by_a_convolutional_network(folder):
+    teacher = ["--config", "teacher.toml", "--out", "runs/teacher"]
+    (folder / "teacher.toml").write_text(
+        'network = "convolutional"\ndata = "digits.npz"\nhidden = [4, 8, 16]\nepochs = 1\nbatch_size = 64\n'
+    )
+    done = flax(folder, "train", *teacher)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "teacher runs/teacher; learn from it with: flaxdigits train --teacher runs/teacher\n"
+    words = ["digits.npz", "--epochs", "1", "--hidden", "16", "--members", "2", "--teacher", "runs/teacher"]
+    done = flax(folder, "train", *words, "--out", "runs/pupil")
+    assert done.returncode == 0, done.stderr
+    metadata = Recognizer(folder / "runs/pupil").metadata
+    assert metadata["members"] == "2"
+    assert re.fullmatch("[0-9a-f]{64}", metadata["teacher_sha256"])
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
@@ -193,6 +222,10 @@ def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(fol
     [
         (["train", "nothing.csv"], 1, "nothing.csv: no such file or folder; embedded are mnist-train and mnist-test"),
         (["train", "--epochs", "0"], 1, "epochs: expected 1 or more, got 0"),
+        (["train", "--members", "0"], 1, "members: expected 1 or more, got 0"),
+        (["train", "--teacher", "nowhere"], 1, "nowhere: not a run directory, there is no config.toml in it"),
+        (["export", "runs/whole", "--views", "0"], 1, "views: expected 1 or more, got 0"),
+        (["eval", "runs/whole", "--views", "0"], 2, "argument --views: expected a number from 1 on, got '0'; `flaxdigits eval --help` shows what it takes"),
         (["train", "--device", "gpu"], 1, "--device gpu: JAX finds none here, only cpu; its support comes with: pip install 'flaxdigits[cuda]'"),
         (["train", "--config", "no.toml"], 1, "no.toml: No such file or directory"),
         (["train", "--resume", "runs/none"], 1, "runs/none: not a run directory, there is no config.toml in it"),

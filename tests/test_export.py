@@ -26,7 +26,7 @@ def exported(run):
 
 def test_the_file_equals_the_network_on_random_and_extreme_pixels(run, exported, extremes):
     config, params = trained_weights(run)
-    expected = predict_probabilities(config, params, extremes)
+    expected = predict_probabilities(config, params, extremes, exported.temperature)
     answer = Recognizer(exported.path)(extremes)
     np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
     np.testing.assert_array_equal(answer.digits, expected.argmax(axis=1))

@@ -4,7 +4,7 @@ from flaxdigits.training.history import EpochReport, read_history, stale_epochs,
 
 
 def report(epoch, val_loss):
-    return EpochReport(epoch, 10 * epoch, 1e-3, 0.5, 0.9, val_loss, 0.95, 1.5, 1000.0)
+    return EpochReport(epoch, 10 * epoch, 1e-3, 0.5, 0.9, val_loss, 0.95, 0.8, 1.5, 1000.0)
 
 
 def test_a_history_survives_its_file(tmp_path):

@@ -5,7 +5,9 @@ from flax import nnx
 
 from flaxdigits.training.config import REFERENCE_HIDDEN, TrainConfig
 from flaxdigits.training.model import DenseStack
-from flaxdigits.training.step import make_model
+from flaxdigits.training.network import init_params, make_model
+
+KEY = jax.random.key(0)
 
 
 def count_leaves(model):
@@ -13,7 +15,7 @@ def count_leaves(model):
 
 
 def test_the_reference_stack_has_11000464_parameters():
-    model = nnx.eval_shape(lambda: make_model(TrainConfig(hidden=REFERENCE_HIDDEN)))
+    model = nnx.eval_shape(lambda: make_model(TrainConfig(hidden=REFERENCE_HIDDEN), KEY))
     assert count_leaves(model) == TrainConfig(hidden=REFERENCE_HIDDEN).parameters == 11_000_464
 
 
@@ -29,15 +31,16 @@ def test_the_forward_pass_equals_numpy(mnist_test):
 
 
 def test_bfloat16_computes_in_bfloat16_and_keeps_float32_parameters():
-    model = make_model(TrainConfig(hidden=(8,), precision="bfloat16"))
+    model = make_model(TrainConfig(hidden=(8,), precision="bfloat16"), KEY)
     assert {leaf.dtype for leaf in jax.tree.leaves(nnx.state(model, nnx.Param))} == {jnp.dtype("float32")}
     pixels = jnp.full((1, 28, 28), 100.0)
-    exact = make_model(TrainConfig(hidden=(8,)))(pixels)
+    exact = make_model(TrainConfig(hidden=(8,)), KEY)(pixels)
     assert model(pixels).dtype == jnp.float32
     assert 0 < jnp.abs(model(pixels) - exact).max() < 0.05
 
 
 def test_the_seed_decides_the_weights():
-    first, same, other = (make_model(TrainConfig(hidden=(8,), seed=seed)).layers[0].kernel[...] for seed in (1, 1, 2))
+    params = (init_params(TrainConfig(hidden=(8,), seed=seed)) for seed in (1, 1, 2))
+    first, same, other = (found["layers"][0]["kernel"] for found in params)
     assert jnp.array_equal(first, same)
     assert not jnp.allclose(first, other)

@@ -7,16 +7,17 @@ import pytest
 
 from flaxdigits.training.config import NO_DEFORMATION, REFERENCE_HIDDEN, TrainConfig
 from flaxdigits.training.devices import make_mesh
+from flaxdigits.training.network import make_graph
 from flaxdigits.training.optimizer import make_schedule
 from flaxdigits.training.step import (
     TrainingSet,
     batch_rows,
     init_state,
     make_advance,
-    make_graph,
-    smoothed_loss,
+    members_loss,
     update_ema,
 )
+from flaxdigits.training.targets import label_targets
 
 SMALL = TrainConfig(hidden=(32,), batch_size=16, epochs=2, learning_rate=1e-2)
 
@@ -35,28 +36,30 @@ def test_gradients_jitted_equal_gradients_not_jitted(hidden, mnist_test):
     config = TrainConfig(hidden=hidden)
     params = init_state(config, 1).params
     pixels = jnp.asarray(mnist_test.images[:32], jnp.float32)
-    loss = partial(smoothed_loss, graph=make_graph(config), smoothing=0.02)
-    gradient = jax.grad(loss, has_aux=True)
-    jitted = jax.jit(gradient)(params, pixels, mnist_test.labels[:32])[0]
+    targets = label_targets(jnp.asarray(mnist_test.labels[:32]), config.label_smoothing)
+    gradient = jax.grad(partial(members_loss, graph=make_graph(config)), has_aux=True)
+    jitted = jax.jit(gradient)(params, pixels, targets)[0]
     with jax.disable_jit():
-        plain = gradient(params, pixels, mnist_test.labels[:32])[0]
+        plain = gradient(params, pixels, targets)[0]
     for found, expected in zip(leaves(jitted), leaves(plain), strict=True):
         assert np.linalg.norm(found - expected) <= 1e-5 * np.linalg.norm(expected)
 
 
 def test_the_loss_equals_numpy(mnist_test):
-    config = TrainConfig(hidden=(8,))
+    config = TrainConfig(hidden=(8,), label_smoothing=0.1)
     params = init_state(config, 1).params
-    layers = jax.tree.map(np.asarray, params["layers"])
+    layers = jax.tree.map(lambda leaf: np.asarray(leaf[0]), params["layers"])
     x = mnist_test.images[:4].reshape(4, 784) / 255
     logits = np.maximum(x @ layers[0]["kernel"] + layers[0]["bias"], 0) @ layers[1]["kernel"] + layers[1]["bias"]
     log_probabilities = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     targets = 0.9 * np.eye(10)[mnist_test.labels[:4]] + 0.1 / 10
     expected = -(targets * log_probabilities).sum(axis=1).mean()
     pixels = jnp.asarray(mnist_test.images[:4], jnp.float32)
-    found, correct = smoothed_loss(params, pixels, mnist_test.labels[:4], graph=make_graph(config), smoothing=0.1)
-    assert float(found) == pytest.approx(expected, rel=1e-5)
-    assert correct == (logits.argmax(axis=1) == mnist_test.labels[:4]).sum()
+    found = label_targets(jnp.asarray(mnist_test.labels[:4]), 0.1)
+    np.testing.assert_allclose(found, targets, rtol=1e-6)
+    loss, read = members_loss(params, pixels, found, graph=make_graph(config))
+    assert float(loss) == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_allclose(read[0], logits, rtol=1e-4, atol=1e-6)
 
 
 def test_a_tiny_batch_is_learned_by_heart(mnist_test):

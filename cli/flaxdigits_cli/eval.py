@@ -21,6 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "data", nargs="?", default=MNIST_TEST, metavar="DATA", help="labelled digits (default: %(default)s)"
     )
+    parser.add_argument(
+        "--views", type=count, default=1, metavar="N", help="read N slightly bent views of each digit and average"
+    )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument(
         "--out",
@@ -30,16 +33,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def count(text: str) -> int:
+    """Reads a number from 1 on."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
+    return int(text)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Evaluates, prints, and writes the files."""
     from flaxdigits.evaluation import Evaluation
     from flaxdigits.recognizer import Recognizer
     from flaxdigits.runs import LATEST, Run
+    from flaxdigits.views import AveragingRecognizer
 
     model = arguments.model or LATEST
     recognizer = Recognizer(Run.existing(model).path if model == LATEST else model)
     digits = load(arguments.data)
-    evaluation = Evaluation.of(recognizer, digits)
+    reader = AveragingRecognizer(recognizer, arguments.views) if arguments.views > 1 else recognizer
+    evaluation = Evaluation.of(reader, digits)
     print(json.dumps(evaluation.summary(), indent=2) if arguments.json else _table(evaluation))
     _warn(recognizer.metadata, digits)
     folder = arguments.out or model
@@ -88,9 +100,10 @@ def _save(evaluation: "Evaluation", folder: Path) -> None:
     if missing("train"):
         note("no pictures: they need matplotlib, which comes with: pip install 'flaxdigits[train]'")
     else:
-        from flaxdigits.training.plots import plot_confusion, plot_mistakes
+        from flaxdigits.training.plots import plot_confusion, plot_mistakes, plot_reliability
 
         plot_confusion(evaluation, run.confusion)
         plot_mistakes(evaluation, run.mistakes)
-        written += [run.confusion, run.mistakes]
+        plot_reliability(evaluation, run.reliability)
+        written += [run.confusion, run.mistakes, run.reliability]
     note("wrote " + ", ".join(map(str, written)))

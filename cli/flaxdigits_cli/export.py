@@ -25,6 +25,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="of the weights in the file: float16 halves it, int8 quarters it and is fastest (default: %(default)s)",
     )
     parser.add_argument(
+        "--views",
+        type=int,
+        default=1,
+        metavar="N",
+        help="read N slightly bent views of each digit and average; N times slower (default: %(default)s)",
+    )
+    parser.add_argument(
         "--golden", type=Path, metavar="FOLDER", help="also write golden vectors, which `verify` and the checkers take"
     )
     parser.add_argument("--triton", type=Path, metavar="FOLDER", help="also write a Triton / KServe model repository")
@@ -35,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     require("train", "exporting")
     from flaxdigits.training.export import export as write
 
-    report = write(arguments.source, arguments.out, command_line(), arguments.precision)
+    report = write(arguments.source, arguments.out, command_line(), arguments.precision, arguments.views)
     print(_text(report))
     if arguments.golden:
         from flaxdigits.golden import write_golden
@@ -57,7 +64,7 @@ def _text(report: "ExportReport") -> str:
     *sizes, last_size = (f"{size:,}" for size in gate.batches)
     return (
         f"{report.path}: {report.precision}, {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, "
-        f"weights {report.weights_sha256}\n"
+        f"temperature {report.temperature:.3f}, weights {report.weights_sha256}\n"
         f"gate: {gate.digits:,} digits in batches of {', '.join(sizes)} and {last_size}; "
         f"{gate.differing} read otherwise than by the network, {gate.errors_lost:+d} errors; "
         f"largest difference of a probability {gate.largest_difference:.1e} from the network, "

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from flaxdigits import atomic
-from flaxdigits.contract import CLASSES, PIXELS
+from flaxdigits.contract import CLASSES, PIXELS, SIDE
 from flaxdigits.data import MNIST_TRAIN
 from flaxdigits.errors import ConfigError
 
@@ -24,6 +24,7 @@ Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Initializer = Literal["he_normal", "glorot_uniform"]
 Precision = Literal["float32", "bfloat16"]
+Network = Literal["dense", "convolutional"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 REFERENCE_HIDDEN = (3000, 2000, 1000, 500, 250, 64)
@@ -106,7 +107,12 @@ class TrainConfig:
 
     data: str = MNIST_TRAIN  # what `flaxdigits.load` takes
     validation: float = 0.1  # share held out, by writer where writers are known; 0 trains on everything
-    hidden: tuple[int, ...] = (1024, 512, 256)
+    network: Network = "dense"  # a convolutional one is trained to teach a dense one, and not exported
+    hidden: tuple[int, ...] = (1024, 512, 256)  # widths; of a convolutional network, its channels and then one width
+    members: int = 1  # networks of different initial weights, trained side by side and read as one: a committee
+    teacher: str = ""  # a run whose network's answers are learned in place of the labels; "" = none
+    lesson_epochs: int = 0  # after these, the same deformed digits come again, with what the teacher said; 0 = never
+    teacher_temperature: float = 1.0  # divides both networks' logits, so that a teacher's doubts weigh more
     epochs: int = 50
     batch_size: int = 512
     initializer: Initializer = "he_normal"  # keeps the signal's size through ReLU (K. He et al. 2015)
@@ -118,6 +124,7 @@ class TrainConfig:
     adam_epsilon: float = 1e-5  # optax's 1e-8 lets rounding grow faster, and is no better on validation
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are what is judged and exported; 0 = none
+    temperature: float = 0.0  # divides the exported logits; 0 = fitted on the digits held out, 1 where there are none
     patience: int = 0  # epochs without a better validation loss before stopping; 0 = never
     deformation: Deformation = field(default_factory=Deformation)
     precision: Precision = "float32"  # of the arithmetic; parameters are float32 always
@@ -129,21 +136,36 @@ class TrainConfig:
         _check_types(self)
         _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
         _check(self.parameters <= MOST_PARAMETERS, "hidden", f"at most {MOST_PARAMETERS:,} parameters", self.parameters)
-        for name in ("epochs", "batch_size"):
+        stages = len(self.hidden) - 1
+        _check(self.network == "dense" or 1 <= stages <= 5, "hidden", "1 to 5 channels and a width", list(self.hidden))
+        for name in ("epochs", "batch_size", "members"):
             _check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
-        for name in ("learning_rate", "adam_epsilon"):
+        for name in ("learning_rate", "adam_epsilon", "teacher_temperature"):
             _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
-        for name in ("warmup_epochs", "weight_decay", "patience", "checkpoint_seconds"):
+        for name in ("warmup_epochs", "weight_decay", "temperature", "patience", "lesson_epochs", "checkpoint_seconds"):
             _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("label_smoothing", "ema_decay", "validation"):
             _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
+        _check(
+            not (self.lesson_epochs and self.deformation.anneal),
+            "lesson_epochs",
+            "0 where anneal is used",
+            self.lesson_epochs,
+        )
         _check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
         _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
 
     @property
     def parameters(self) -> int:
-        """Weights and biases of the network; 11,000,464 for the original's widths."""
-        return sum((fan_in + 1) * fan_out for fan_in, fan_out in pairwise((PIXELS, *self.hidden, CLASSES)))
+        """Weights and biases of all members; 11,000,464 for one network of the original's widths."""
+        if self.network == "dense":
+            shapes = list(pairwise((PIXELS, *self.hidden, CLASSES)))
+        else:
+            *channels, width = self.hidden
+            flat = channels[-1] * (SIDE >> len(channels) - 1) ** 2
+            shapes = [(9 * fan_in, fan_out) for fan_in, fan_out in pairwise((1, *channels))]
+            shapes += [(flat, width), (width, CLASSES)]
+        return self.members * sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes)
 
     @property
     def sha256(self) -> str:

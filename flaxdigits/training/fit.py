@@ -16,11 +16,13 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh, replicated
 from flaxdigits.training.history import EpochReport, is_best, read_history, stale_epochs, write_history
 from flaxdigits.training.loop import Loop, Progress, Rate, Setup
+from flaxdigits.training.network import Network
 from flaxdigits.training.optimizer import make_schedule
 from flaxdigits.training.plots import plot_curves
 from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.step import TrainState, init_state
-from flaxdigits.training.weights import evaluate
+from flaxdigits.training.teacher import load_teacher
+from flaxdigits.training.weights import evaluate, weights_sha256
 
 
 def fit(
@@ -53,7 +55,7 @@ def fit(
     setup = prepare(digits, config or TrainConfig(), run)
     config = setup.config
     run.claim()
-    Provenance.of(digits, config).save(run.data)
+    Provenance.of(digits, config, sha256_of(setup.teacher)).save(run.data)
     config.save(run.config)
     run.point_latest()
     return train(setup, on_progress, should_stop)
@@ -88,8 +90,11 @@ def resume(
     if config.sha256 != begun_with.config_sha256:
         again = f"begin a new one with: flaxdigits train --config {run.config}"
         raise RunError(f"{run}: config.toml was changed after the run was begun; {again}")
+    setup = prepare(digits, config, run)
+    if sha256_of(setup.teacher) != begun_with.teacher_sha256:
+        raise RunError(f"{run}: {config.teacher} has other weights than when this run was begun; begin a new one")
     run.point_latest()
-    return train(prepare(digits, config, run), on_progress, should_stop)
+    return train(setup, on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -99,7 +104,12 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     digits.known_labels()
     mesh = make_mesh(config.device, config.batch_size)
     training, validation = digits.split(config.validation, config.seed)
-    return Setup(config.changed(data=digits.name), run, mesh, training, validation)
+    return Setup(config.changed(data=digits.name), run, mesh, training, validation, load_teacher(config, digits))
+
+
+def sha256_of(teacher: Network | None) -> str:
+    """Names a teacher's weights; empty where there is none."""
+    return weights_sha256(teacher.params) if teacher else ""
 
 
 def train(
@@ -145,7 +155,7 @@ def restore(setup: Setup) -> TrainState:
 def report_epoch(setup: Setup, state: TrainState, rate: Rate) -> EpochReport:
     """Judges the weights after an epoch and says what happened in it."""
     config, steps = setup.config, setup.steps_per_epoch
-    val_loss, val_accuracy = evaluate(config, state.judged, setup.validation)
+    judgement = evaluate(config, state.judged, setup.validation)
     rows = steps * config.batch_size
     return EpochReport(
         epoch=int(state.step) // steps,
@@ -153,8 +163,9 @@ def report_epoch(setup: Setup, state: TrainState, rate: Rate) -> EpochReport:
         learning_rate=float(make_schedule(config, steps)(state.step)),
         train_loss=float(state.loss_sum) / steps,
         train_accuracy=float(state.correct) / rows,
-        val_loss=val_loss,
-        val_accuracy=val_accuracy,
+        val_loss=judgement.loss,
+        val_accuracy=judgement.accuracy,
+        temperature=judgement.temperature,
         seconds=rate.seconds,
         images_per_second=rate.steps * config.batch_size / rate.seconds,
     )

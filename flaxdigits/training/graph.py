@@ -1,49 +1,24 @@
 """DenseStack -> the ONNX graph, in float32, float16 and int8.
 
 The graph is written node by node with `onnx.helper`: a stack of dense layers is a dozen lines, every
-name, type and version in it is decided here, and nothing has to be mended afterwards.
+name, type and version in it is decided here, and nothing has to be mended afterwards. A digit walks
+through it from its views (where it has several) through each member to the mean of the logits, which
+the temperature divides before the softmax.
 
 float16 stores the kernels in half the bytes and computes in float32, so that it answers alike on every
-runtime. int8 is static quantisation in the QDQ form (B. Jacob et al., "Quantization and Training of
-Neural Networks for Efficient Integer-Arithmetic-Only Inference", 2018): the scales are constants of the
-file, so that an answer cannot depend on its batch-mates, as it does with dynamic quantisation. Runtimes
-may round the steps between layers differently, within contract.INT8_TOLERANCE.
+runtime. int8 is quantization.py's.
 """
-
-from typing import Any
 
 import numpy as np
 import onnx
-from onnx import NodeProto, TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
 from flaxdigits.contract import CLASSES, DIGIT, INPUT, IR_VERSION, OPSET, PIXELS, PROBABILITIES, SIDE, Precision
 from flaxdigits.training.model import WHITE
-from flaxdigits.training.step import Params
-
-# Kernels use 7 of the 8 bits. Without VNNI, x86 adds two products of uint8 and int8 in 16 bits, which
-# saturates above 32,767; 255 * 64 * 2 = 32,640 does not.
-KERNEL_MAX = 64
-ACTIVATION_MAX = 255
-BIAS_MAX = 2**30  # of int32's 2**31; the other half is left to the sum of the products
-SMALLEST = 1e-8  # what a kernel or an activation reaches at least, lest its step be 0
-
-
-class Graph:
-    """Nodes and constants, collected layer by layer."""
-
-    def __init__(self) -> None:
-        self.nodes: list[NodeProto] = []
-        self.constants: list[TensorProto] = []
-
-    def add(self, kind: str, inputs: list[str], output: str, **attributes: Any) -> str:
-        """Adds a node with one output, and returns the output's name."""
-        self.nodes.append(helper.make_node(kind, inputs, [output], name=output, **attributes))
-        return output
-
-    def hold(self, name: str, value: np.ndarray | np.generic) -> str:
-        """Adds a constant, and returns its name."""
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
+from flaxdigits.training.network import Params
+from flaxdigits.training.nodes import Graph, Layers
+from flaxdigits.training.quantization import activation_scales, add_int8_layers
+from flaxdigits.views import view_grids
 
 
 def make_model_proto(
@@ -51,93 +26,84 @@ def make_model_proto(
     metadata: dict[str, str],
     precision: Precision = "float32",
     calibration: np.ndarray | None = None,
+    temperature: float = 1.0,
+    views: int = 1,
 ) -> onnx.ModelProto:
     """Builds the whole model: pixels -> scaled and flat -> dense layers -> probabilities and digit.
 
     Args:
-        params: the network's weights.
+        params: the weights of all members.
         metadata: what the file says of itself.
         precision: of the kernels.
         calibration: for int8, digits uint8 [n, 28, 28] that show how large activations become.
+        temperature: divides the logits.
+        views: how many views of each digit are averaged.
     """
-    layers = [(np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in _ordered(params)]
     graph = Graph()
-    if precision == "int8":
-        assert calibration is not None
-        _add_int8_layers(graph, layers, activation_scales(layers, calibration))
-    else:
-        _add_float_layers(graph, layers, np.float16 if precision == "float16" else np.float32)
-    graph.add("Softmax", ["logits"], PROBABILITIES.name, axis=1)
-    graph.add("ArgMax", [PROBABILITIES.name], DIGIT.name, axis=1, keepdims=0)
+    flat = _add_flat(graph, views, precision)
+    committee = members_of(params)
+    names = [""] if len(committee) == 1 else [f"member{index}_" for index in range(len(committee))]
+    logits = []
+    for name, layers in zip(names, committee, strict=True):
+        if precision == "int8":
+            assert calibration is not None
+            logits.append(add_int8_layers(graph, layers, flat, activation_scales(layers, calibration), name))
+        else:
+            logits.append(
+                _add_float_layers(graph, layers, flat, np.float16 if precision == "float16" else np.float32, name)
+            )
+    _add_answer(graph, logits, temperature, views)
     return _finish(graph, metadata)
 
 
-def _ordered(params: Params) -> list[dict]:
-    return [params["layers"][index] for index in sorted(params["layers"])]
+def members_of(params: Params) -> list[Layers]:
+    """Takes the members' weights apart."""
+    stacked = [params["layers"][index] for index in sorted(params["layers"])]
+    arrays = [(np.asarray(layer["kernel"]), np.asarray(layer["bias"])) for layer in stacked]
+    return [[(kernels[index], biases[index]) for kernels, biases in arrays] for index in range(len(arrays[0][0]))]
 
 
-def _add_float_layers(graph: Graph, layers: list[tuple], dtype: type) -> None:
-    hidden = graph.add("Cast", [INPUT.name], "bytes", to=TensorProto.FLOAT)
-    hidden = graph.add("Div", [hidden, graph.hold("white", np.float32(WHITE))], "scaled")
-    hidden = graph.add("Flatten", [hidden], "hidden0", axis=1)
+def _add_flat(graph: Graph, views: int, precision: Precision) -> str:
+    """Adds what makes rows of 784 of the pixels, one for each view: levels 0..255 for int8, else 0..1."""
+    if precision == "int8" and views == 1:
+        return graph.add("Flatten", [INPUT.name], "levels0", axis=1)
+    rows = graph.add("Cast", [INPUT.name], "bytes", to=TensorProto.FLOAT)
+    if views > 1:
+        rows = _add_views(graph, rows, views)
+    if precision == "int8":
+        one, zero = graph.hold("level", np.float32(1)), graph.hold("no_level", np.uint8(0))
+        return graph.add("QuantizeLinear", [graph.add("Flatten", [rows], "flat", axis=1), one, zero], "levels0")
+    scaled = graph.add("Div", [rows, graph.hold("white", np.float32(WHITE))], "scaled")
+    return graph.add("Flatten", [scaled], "hidden0", axis=1)
+
+
+def _add_views(graph: Graph, images: str, views: int) -> str:
+    """Adds the sampling of all digits at the same places: GridSample takes the digits for channels of one image."""
+    places = view_grids(views) / (SIDE - 1) * 2 - 1  # GridSample's coordinates: -1 and 1 are the outermost pixels
+    grid = graph.hold("places", places.astype(np.float32).reshape(1, views * SIDE, SIDE, 2))
+    channels = graph.add("Unsqueeze", [images, graph.hold("first", np.array([0]))], "channels")
+    seen = graph.add("GridSample", [channels, grid], "seen", mode="bilinear", padding_mode="zeros", align_corners=1)
+    return graph.add("Reshape", [seen, graph.hold("rows", np.array([-1, PIXELS]))], "views")
+
+
+def _add_float_layers(graph: Graph, layers: Layers, hidden: str, dtype: type, name: str) -> str:
     for index, (kernel, bias) in enumerate(layers):
-        held = graph.hold(f"kernel{index}", kernel.astype(dtype))
+        held = graph.hold(f"{name}kernel{index}", kernel.astype(dtype))
         if dtype is np.float16:  # folded into a float32 constant when the runtime loads the file
             held = graph.add("Cast", [held], f"{held}_float32", to=TensorProto.FLOAT)
-        hidden = _add_gemm(graph, [hidden, held, graph.hold(f"bias{index}", bias)], index, len(layers))
+        hidden = graph.add_dense([hidden, held, graph.hold(f"{name}bias{index}", bias)], name, index, len(layers))
+    return hidden
 
 
-def _add_int8_layers(graph: Graph, layers: list[tuple], scales: list[float]) -> None:
-    last = flat = graph.add("Flatten", [INPUT.name], "levels0", axis=1)  # pixels are quantised already: 1 is 1/255
-    for index, ((kernel, bias), scale) in enumerate(zip(layers, scales, strict=True)):
-        step, zero = graph.hold(f"step{index}", np.float32(scale)), graph.hold(f"zero{index}", np.uint8(0))
-        if index > 0:
-            flat = graph.add("QuantizeLinear", [last, step, zero], f"levels{index}")
-        hidden = graph.add("DequantizeLinear", [flat, step, zero], f"hidden{index}")
-        levels, kernel_steps = quantize_kernel(kernel, np.abs(bias) / (scale * BIAS_MAX))
-        bias_steps = np.float32(scale) * kernel_steps
-        held = [
-            _add_dequantized(graph, f"kernel{index}", levels, kernel_steps),
-            _add_dequantized(graph, f"bias{index}", np.rint(bias / bias_steps).astype(np.int32), bias_steps),
-        ]
-        last = _add_gemm(graph, [hidden, *held], index, len(layers))
-
-
-def _add_dequantized(graph: Graph, name: str, levels: np.ndarray, steps: np.ndarray) -> str:
-    held = [graph.hold(f"{name}_levels", levels), graph.hold(f"{name}_steps", steps)]
-    zeros = graph.hold(f"{name}_zeros", np.zeros(steps.shape, levels.dtype))
-    return graph.add("DequantizeLinear", [*held, zeros], name, axis=levels.ndim - 1)
-
-
-def _add_gemm(graph: Graph, inputs: list[str], index: int, count: int) -> str:
-    if index == count - 1:
-        return graph.add("Gemm", inputs, "logits")
-    total = graph.add("Gemm", inputs, f"sum{index}")
-    return graph.add("Relu", [total], f"relu{index}")
-
-
-def quantize_kernel(kernel: np.ndarray, least: float | np.ndarray = 0.0) -> tuple[np.ndarray, np.ndarray]:
-    """Rounds a kernel [in, out] to int8 levels of one step a column.
-
-    Args:
-        kernel: its weights.
-        least: what a step must be at least, so that the column's bias fits int32 in the same steps, [out].
-
-    Returns:
-        Levels [in, out] and steps [out].
-    """
-    steps = np.maximum(np.maximum(np.abs(kernel).max(axis=0), SMALLEST) / KERNEL_MAX, least)
-    return np.rint(kernel / steps).astype(np.int8), steps.astype(np.float32)
-
-
-def activation_scales(layers: list[tuple], images: np.ndarray) -> list[float]:
-    """Returns the step of each layer's input: 1/255 for the pixels, then what covers all calibration activations."""
-    hidden = images.reshape(len(images), PIXELS).astype(np.float32) / WHITE
-    scales = [1 / WHITE]
-    for kernel, bias in layers[:-1]:
-        hidden = np.maximum(hidden @ kernel + bias, 0)
-        scales.append(max(float(hidden.max()), SMALLEST) / ACTIVATION_MAX)
-    return scales
+def _add_answer(graph: Graph, logits: list[str], temperature: float, views: int) -> None:
+    """Adds the mean over members and views, the temperature, the probabilities and the digit."""
+    mean = logits[0] if len(logits) == 1 else graph.add("Mean", logits, "members_logits")
+    if views > 1:
+        of_each = graph.add("Reshape", [mean, graph.hold("by_digit", np.array([-1, views, CLASSES]))], "views_logits")
+        mean = graph.add("ReduceMean", [of_each], "mean_logits", axes=[1], keepdims=0)
+    tempered = graph.add("Div", [mean, graph.hold("temperature", np.float32(temperature))], "tempered")
+    graph.add("Softmax", [tempered], PROBABILITIES.name, axis=1)
+    graph.add("ArgMax", [PROBABILITIES.name], DIGIT.name, axis=1, keepdims=0)
 
 
 def _finish(graph: Graph, metadata: dict[str, str]) -> onnx.ModelProto:

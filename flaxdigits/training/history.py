@@ -24,6 +24,7 @@ class EpochReport:
     train_accuracy: float  # 0..1
     val_loss: float  # nats a digit; NaN where nothing is held out
     val_accuracy: float  # 0..1; NaN where nothing is held out
+    temperature: float  # of least validation loss; NaN where nothing is held out
     seconds: float  # spent on the training steps, by the process that ended the epoch
     images_per_second: float
 

@@ -18,7 +18,8 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated
-from flaxdigits.training.step import Params, TrainingSet, TrainState, make_advance
+from flaxdigits.training.network import Network, Params
+from flaxdigits.training.step import TrainingSet, TrainState, make_advance
 
 SLICE_SECONDS = 0.5  # how long the device works between two looks at the clock and at Ctrl-C
 
@@ -49,6 +50,7 @@ class Setup:
     mesh: Mesh
     training: Digits
     validation: Digits | None
+    teacher: Network | None = None
 
     @cached_property
     def steps_per_epoch(self) -> int:
@@ -71,7 +73,7 @@ class Loop:
         self.should_stop = should_stop
         self.size = 1  # steps in the next slice, adapted to SLICE_SECONDS
         self.saved_at = time.monotonic()
-        arrays = setup.training.images, setup.training.known_labels()
+        arrays = setup.training.images, setup.training.known_labels(), setup.teacher
         self.digits = TrainingSet(*jax.device_put(arrays, replicated(setup.mesh)))
 
     def run_epoch(self, state: TrainState) -> tuple[TrainState, Rate]:

@@ -13,14 +13,14 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
 
-from flaxdigits.contract import CLASSES
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.deform import annealed_strength, deform
 from flaxdigits.training.devices import divided
-from flaxdigits.training.model import DenseStack, as_pixels
+from flaxdigits.training.model import as_pixels
+from flaxdigits.training.network import Network, Params, forward, init_params, make_graph
 from flaxdigits.training.optimizer import make_optimizer, make_schedule
+from flaxdigits.training.targets import Answers, ask, ask_once, label_targets, no_answers
 
-Params = dict[str, dict[int, dict[str, Array]]]  # {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}
 EMA_RAMP = 10  # the average forgets its first, random weights: decay at most (1 + step) / (10 + step)
 
 
@@ -33,6 +33,7 @@ class TrainState:
     opt_state: PyTree
     ema: Params | None  # running average of params; None where there is none
     best: Params | None  # the exported weights of the best epoch; None without early stopping
+    answers: Answers | None  # of the teacher, by lesson; None where it is asked at every step, or there is none
     step: Int[Array, ""]
     loss_sum: Float[Array, ""]  # over the steps of the present epoch
     correct: Int[Array, ""]  # digits read rightly in the present epoch
@@ -44,42 +45,28 @@ class TrainState:
 
 
 class TrainingSet(NamedTuple):
-    """The training digits on the device."""
+    """What is learned, on the device."""
 
     images: UInt8[Array, "n 28 28"]
     labels: UInt8[Array, " n"]
-
-
-def make_model(config: TrainConfig) -> DenseStack:
-    """Returns the network with its initial weights, which the seed decides."""
-    dtype, rngs = jnp.dtype(config.precision), nnx.Rngs(config.seed)
-    return DenseStack(config.hidden, initializer=config.initializer, dtype=dtype, rngs=rngs)
-
-
-def make_graph(config: TrainConfig) -> nnx.GraphDef:
-    """Returns the network's structure without computing any weights."""
-    return nnx.graphdef(nnx.eval_shape(partial(make_model, config)))
+    teacher: Network | None = None  # whose answers are learned in place of the labels
 
 
 @partial(jax.jit, static_argnums=(0, 1))  # one compilation in place of one for each operation
 def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
     """Returns the state before the first step."""
-    params = nnx.to_pure_dict(nnx.state(make_model(config), nnx.Param))
+    params = init_params(config)
     optimizer = make_optimizer(config, make_schedule(config, steps_per_epoch))
     return TrainState(
         params=params,
         opt_state=optimizer.init(params),
         ema=jax.tree.map(jnp.copy, params) if config.ema_decay else None,
         best=jax.tree.map(jnp.copy, params) if config.patience else None,
+        answers=no_answers(config, steps_per_epoch),
         step=jnp.int32(0),
         loss_sum=jnp.float32(0),
         correct=jnp.int32(0),
     )
-
-
-def forward(graph: nnx.GraphDef, params: Params, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
-    """Returns the logits of a network given as its structure and its weights."""
-    return nnx.merge(graph, nnx.State(params))(pixels)
 
 
 def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable[..., TrainState]:
@@ -94,9 +81,12 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
     key = jax.random.key(config.seed)
     shuffle_key, deform_key = jax.random.split(key)
 
+    def lesson(step: Int[Array, ""]) -> Int[Array, ""]:
+        return step % (config.lesson_epochs * steps_per_epoch) if config.lesson_epochs else step
+
     @partial(jax.jit, donate_argnums=0)
     def advance(state: TrainState, digits: TrainingSet, first: Int[Array, ""], last: Int[Array, ""]) -> TrainState:
-        epoch = first // steps_per_epoch
+        epoch = lesson(first) // steps_per_epoch
         order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(digits.images))
         begins = first % steps_per_epoch == 0
         state = replace(
@@ -108,8 +98,9 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
             images = lax.with_sharding_constraint(digits.images[rows], divided(mesh))
             labels = lax.with_sharding_constraint(digits.labels[rows], divided(mesh))
             strength = annealed_strength(step, config.epochs * steps_per_epoch, config.deformation.anneal)
-            pixels = make_pixels(images, jax.random.fold_in(deform_key, step), config, strength)
-            return train_step(state, pixels, labels, graph=graph, optimizer=optimizer, config=config)
+            pixels = make_pixels(images, jax.random.fold_in(deform_key, lesson(step)), config, strength)
+            targets, state = make_targets(state, pixels, labels, digits.teacher, config)
+            return train_step(state, pixels, labels, targets, graph=graph, optimizer=optimizer, config=config)
 
         return lax.fori_loop(first, last, body, state)
 
@@ -128,18 +119,35 @@ def make_pixels(
     return as_pixels(images) if config.deformation.is_none else deform(images, key, config.deformation, strength)
 
 
+def make_targets(
+    state: TrainState,
+    pixels: Float[Array, "batch 28 28"],
+    labels: UInt8[Array, " batch"],
+    teacher: Network | None,
+    config: TrainConfig,
+) -> tuple[Float[Array, "batch 10"], TrainState]:
+    """Returns the probabilities to be learned, and the state that remembers a teacher's answers."""
+    if teacher is None:
+        return label_targets(labels, config.label_smoothing), state
+    if state.answers is None:
+        return ask(teacher, pixels, config.teacher_temperature), state
+    targets, answers = ask_once(teacher, pixels, state.answers, state.step, config.teacher_temperature)
+    return targets, replace(state, answers=answers)
+
+
 def train_step(
     state: TrainState,
     pixels: Float[Array, "batch 28 28"],
     labels: UInt8[Array, " batch"],
+    targets: Float[Array, "batch 10"],
     *,
     graph: nnx.GraphDef,
     optimizer: optax.GradientTransformation,
     config: TrainConfig,
 ) -> TrainState:
     """Takes one step of the optimiser on one batch."""
-    loss = partial(smoothed_loss, graph=graph, smoothing=config.label_smoothing)
-    (value, correct), gradients = jax.value_and_grad(loss, has_aux=True)(state.params, pixels, labels)
+    loss = partial(members_loss, graph=graph, temperature=config.teacher_temperature)
+    (value, logits), gradients = jax.value_and_grad(loss, has_aux=True)(state.params, pixels, targets)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return replace(
@@ -148,23 +156,27 @@ def train_step(
         opt_state=opt_state,
         ema=update_ema(state.ema, params, state.step, config.ema_decay),
         step=state.step + 1,
-        loss_sum=state.loss_sum + value,
-        correct=state.correct + correct,
+        loss_sum=state.loss_sum + value / config.members,
+        correct=state.correct + (logits.mean(axis=0).argmax(axis=1) == labels).sum(),
     )
 
 
-def smoothed_loss(
+def members_loss(
     params: Params,
     pixels: Float[Array, "batch 28 28"],
-    labels: UInt8[Array, " batch"],
+    targets: Float[Array, "batch 10"],
     *,
     graph: nnx.GraphDef,
-    smoothing: float,
-) -> tuple[Float[Array, ""], Int[Array, ""]]:
-    """Returns the mean cross-entropy against smoothed labels, and how many digits were read rightly."""
+    temperature: float = 1.0,
+) -> tuple[Float[Array, ""], Float[Array, "members batch 10"]]:
+    """Returns the mean cross-entropy against the targets, summed over the members, and their logits.
+
+    Each member's gradient is its own loss's, whatever the others say. The factor of the temperature's
+    square keeps the gradient's size (Hinton et al. 2015, section 2).
+    """
     logits = forward(graph, params, pixels)
-    targets = optax.smooth_labels(jax.nn.one_hot(labels, CLASSES), smoothing)
-    return optax.softmax_cross_entropy(logits, targets).mean(), (logits.argmax(axis=1) == labels).sum()
+    losses = optax.softmax_cross_entropy(logits / temperature, targets) * temperature**2
+    return losses.mean(axis=1).sum(), logits
 
 
 def update_ema(ema: Params | None, params: Params, step: Int[Array, ""], decay: float) -> Params | None:

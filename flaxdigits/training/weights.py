@@ -3,6 +3,7 @@
 import hashlib
 import math
 from functools import partial
+from typing import NamedTuple
 
 import jax
 import numpy as np
@@ -12,28 +13,36 @@ from jaxtyping import Array, Float, UInt8
 from flaxdigits.digits import Digits
 from flaxdigits.errors import RunError
 from flaxdigits.runs import Run
+from flaxdigits.training.calibration import fit_temperature, mean_loss
 from flaxdigits.training.checkpoint import restore_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh, replicated
 from flaxdigits.training.model import as_pixels
-from flaxdigits.training.step import Params, forward, init_state, make_graph
+from flaxdigits.training.network import Params, forward, make_graph
+from flaxdigits.training.step import init_state
 
 BATCH = 2000  # digits a call; keeps the largest activation of the reference stack at 24 MB
 
 
-def evaluate(config: TrainConfig, params: Params, digits: Digits | None) -> tuple[float, float]:
-    """Returns the mean cross-entropy and the accuracy on clean digits, every row counted; NaN for none."""
+class Judgement(NamedTuple):
+    """What weights are worth on clean digits, every row counted; NaN where there are none."""
+
+    loss: float = math.nan  # mean cross-entropy, nats a digit
+    accuracy: float = math.nan  # 0..1
+    temperature: float = math.nan  # that would make the loss least
+
+
+def evaluate(config: TrainConfig, params: Params, digits: Digits | None) -> Judgement:
+    """Judges weights by digits that they were not trained on."""
     if digits is None:
-        return math.nan, math.nan
-    logits = predict_logits(config, params, digits.images)
-    labels = digits.known_labels()
-    log_probabilities = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
-    losses = -log_probabilities[np.arange(len(labels)), labels]
-    return float(losses.mean()), float((logits.argmax(axis=1) == labels).mean())
+        return Judgement()
+    logits, labels = predict_logits(config, params, digits.images), digits.known_labels()
+    right = float((logits.argmax(axis=1) == labels).mean())
+    return Judgement(mean_loss(logits, labels), right, fit_temperature(logits, labels))
 
 
 def predict_logits(config: TrainConfig, params: Params, images: np.ndarray) -> np.ndarray:
-    """Returns the logits of images uint8 [n, 28, 28] as float32 [n, 10]."""
+    """Returns the logits of images uint8 [n, 28, 28], the mean over the members, as float32 [n, 10]."""
     graph = make_graph(config)
     starts = range(0, len(images), BATCH)
     return np.concatenate([_read(graph, params, images[start : start + BATCH]) for start in starts])
@@ -41,16 +50,14 @@ def predict_logits(config: TrainConfig, params: Params, images: np.ndarray) -> n
 
 @partial(jax.jit, static_argnums=0)
 def _read(graph: nnx.GraphDef, params: Params, images: UInt8[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
-    return forward(graph, params, as_pixels(images))
+    return forward(graph, params, as_pixels(images)).mean(axis=0)
 
 
 def weights_sha256(params: Params) -> str:
-    """Names the weights: the SHA-256 of each layer's kernel and bias, as float32, from the first layer on."""
-    digest = hashlib.sha256()
-    for _, layer in sorted(params["layers"].items()):
-        for name in ("kernel", "bias"):
-            digest.update(np.asarray(layer[name], np.float32).tobytes())
-    return digest.hexdigest()
+    """Names the weights: the SHA-256 of each layer's bias and kernel, as float32, from the first layer on."""
+    return hashlib.sha256(
+        b"".join(np.asarray(leaf, np.float32).tobytes() for leaf in jax.tree.leaves(params))
+    ).hexdigest()
 
 
 def trained_weights(run: Run) -> tuple[TrainConfig, Params]:

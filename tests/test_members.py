@@ -1,0 +1,96 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from flaxdigits.recognizer import Recognizer
+from flaxdigits.runs import Run
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.devices import make_mesh
+from flaxdigits.training.export import export, predict_probabilities
+from flaxdigits.training.fit import fit
+from flaxdigits.training.network import init_params
+from flaxdigits.training.step import TrainingSet, init_state, make_advance
+from flaxdigits.training.weights import trained_weights
+from flaxdigits.views import view_grids
+
+ONE = TrainConfig(hidden=(32, 16), batch_size=64, epochs=2, ema_decay=0.9)
+THREE = ONE.changed(members=3)
+
+
+@pytest.fixture(scope="module")
+def committee(tmp_path_factory, mnist_train):
+    run = Run(tmp_path_factory.mktemp("committee") / "run")
+    return run, list(fit(mnist_train[:4000], THREE, run.path))
+
+
+def member(params, index):
+    return jax.tree.map(lambda leaf: np.asarray(leaf[index]), params)
+
+
+def test_the_first_member_begins_as_a_single_network_and_the_others_otherwise():
+    one, three = init_params(ONE), init_params(THREE)
+    for alone, together in zip(jax.tree.leaves(one), jax.tree.leaves(three), strict=True):
+        np.testing.assert_array_equal(alone[0], together[0])
+    kernels = three["layers"][0]["kernel"]
+    assert not np.allclose(kernels[0], kernels[1])
+    assert not np.allclose(kernels[1], kernels[2])
+
+
+def test_a_member_learns_as_it_would_alone(mnist_train):
+    digits = TrainingSet(jnp.asarray(mnist_train.images[:640]), jnp.asarray(mnist_train.labels[:640]))
+    mesh = make_mesh("cpu", 64)
+    alone = make_advance(ONE, 10, mesh)(init_state(ONE, 10), digits, 0, 10)
+    together = make_advance(THREE, 10, mesh)(init_state(THREE, 10), digits, 0, 10)
+    pairs = zip(jax.tree.leaves(member(alone.ema, 0)), jax.tree.leaves(member(together.ema, 0)), strict=True)
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_a_committee_is_judged_by_the_mean_of_its_logits(committee, mnist_train):
+    run, reports = committee
+    config, params = trained_weights(run)
+    _, held_out = mnist_train[:4000].split(config.validation, config.seed)
+    logits = []
+    for index in range(3):
+        x = held_out.images.reshape(len(held_out), 784) / 255
+        layers = [layer for _, layer in sorted(member(params, index)["layers"].items())]
+        for layer in layers[:-1]:
+            x = np.maximum(x @ layer["kernel"] + layer["bias"], 0)
+        logits.append(x @ layers[-1]["kernel"] + layers[-1]["bias"])
+    right = (np.mean(logits, axis=0).argmax(axis=1) == held_out.labels).mean()
+    assert reports[-1].val_accuracy == pytest.approx(right)
+
+
+@pytest.mark.parametrize(
+    ("precision", "views"), [("float32", 1), ("float32", 3), ("float16", 3), ("int8", 1), ("int8", 3)]
+)
+def test_a_committee_is_exported_as_one_model(committee, tmp_path, extremes, mnist_test, precision, views, monkeypatch):
+    monkeypatch.setattr("flaxdigits.training.gate.MOST_ERRORS_LOST", 50)  # so small a network loses more than ours
+    run, _ = committee
+    report = export(run, tmp_path / "model.onnx", precision=precision, views=views)
+    config, params = trained_weights(run)
+    model = Recognizer(report.path)
+    images = mnist_test.images[:200] if precision == "int8" else np.concatenate([extremes, mnist_test.images[:200]])
+    expected = predict_probabilities(config, params, images, report.temperature, views)
+    allowed = {"float32": 1e-5, "float16": 2e-3, "int8": 0.2}[precision]
+    np.testing.assert_allclose(model(images).probabilities, expected, atol=allowed)
+    assert (model.metadata["members"], model.metadata["views"]) == ("3", str(views))
+    assert model.metadata["temperature"] == f"{report.temperature:.4f}"
+    assert int(model.metadata["parameters"]) == 3 * ONE.parameters == THREE.parameters
+
+
+def test_the_temperature_in_the_file_is_that_of_the_last_epoch(committee):
+    run, reports = committee
+    assert export(run).temperature == reports[-1].temperature != 1
+    assert len(view_grids(1)) == 1
+
+
+def test_a_configured_temperature_goes_first(mnist_train, tmp_path):
+    list(fit(mnist_train[:500], ONE.changed(temperature=0.5, epochs=1), tmp_path / "run"))
+    assert export(tmp_path / "run").temperature == 0.5
+
+
+def test_nothing_held_out_and_none_configured_leaves_the_logits_as_they_are(mnist_train, tmp_path):
+    list(fit(mnist_train[:500], ONE.changed(validation=0, epochs=1), tmp_path / "run"))
+    assert export(tmp_path / "run").temperature == 1
