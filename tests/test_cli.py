@@ -109,20 +109,16 @@ def test_eval_averages_views_as_a_file_with_views_does(folder):
     assert inside["loss"] < 0.99 * one["loss"]
 
 
-def test_a_committee_is_taught_by_a_convolutional_network(folder):
-    teacher = ["--config", "teacher.toml", "--out", "runs/teacher"]
-    (folder / "teacher.toml").write_text(
-        'network = "convolutional"\ndata = "digits.npz"\nhidden = [4, 8, 16]\nepochs = 1\nbatch_size = 64\n'
-    )
-    done = flax(folder, "train", *teacher)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout == "teacher runs/teacher; learn from it with: flaxdigits train --teacher runs/teacher\n"
-    words = ["digits.npz", "--epochs", "1", "--hidden", "16", "--members", "2", "--teacher", "runs/teacher"]
+def test_a_committee_is_taught_by_a_run(folder):
+    words = ["digits.npz", "--config", "config.toml", "--epochs", "1", "--members", "2", "--teachers", "runs/whole"]
     done = flax(folder, "train", *words, "--out", "runs/pupil")
     assert done.returncode == 0, done.stderr
     metadata = Recognizer(folder / "runs/pupil").metadata
     assert metadata["members"] == "2"
     assert re.fullmatch("[0-9a-f]{64}", metadata["teacher_sha256"])
+    done = flax(folder, "export", "runs/whole", "runs/pupil", "--out", "committee.onnx")
+    assert done.returncode == 0, done.stderr
+    assert Recognizer(folder / "committee.onnx").metadata["members"] == "3"
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
@@ -223,7 +219,7 @@ def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(fol
         (["train", "nothing.csv"], 1, "nothing.csv: no such file or folder; embedded are mnist-train and mnist-test"),
         (["train", "--epochs", "0"], 1, "epochs: expected 1 or more, got 0"),
         (["train", "--members", "0"], 1, "members: expected 1 or more, got 0"),
-        (["train", "--teacher", "nowhere"], 1, "nowhere: not a run directory, there is no config.toml in it"),
+        (["train", "--teachers", "nowhere"], 1, "nowhere: not a run directory, there is no config.toml in it"),
         (["export", "runs/whole", "--views", "0"], 1, "views: expected 1 or more, got 0"),
         (["eval", "runs/whole", "--views", "0"], 2, "argument --views: expected a number from 1 on, got '0'; `flaxdigits eval --help` shows what it takes"),
         (["train", "--device", "gpu"], 1, "--device gpu: JAX finds none here, only cpu; its support comes with: pip install 'flaxdigits[cuda]'"),

@@ -3,6 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from flaxdigits.errors import RunError
 from flaxdigits.recognizer import Recognizer
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
@@ -11,7 +12,7 @@ from flaxdigits.training.export import export, predict_probabilities
 from flaxdigits.training.fit import fit
 from flaxdigits.training.network import init_params
 from flaxdigits.training.step import TrainingSet, init_state, make_advance
-from flaxdigits.training.weights import trained_weights
+from flaxdigits.training.weights import predict_logits, trained_weights
 from flaxdigits.views import view_grids
 
 ONE = TrainConfig(hidden=(32, 16), batch_size=64, epochs=2, ema_decay=0.9)
@@ -94,3 +95,27 @@ def test_a_configured_temperature_goes_first(mnist_train, tmp_path):
 def test_nothing_held_out_and_none_configured_leaves_the_logits_as_they_are(mnist_train, tmp_path):
     list(fit(mnist_train[:500], ONE.changed(validation=0, epochs=1), tmp_path / "run"))
     assert export(tmp_path / "run").temperature == 1
+
+
+def test_several_runs_are_exported_as_one_committee(committee, mnist_train, tmp_path, mnist_test):
+    run, _ = committee
+    list(fit(mnist_train[:4000], ONE.changed(seed=1), tmp_path / "other"))
+    report = export([run, tmp_path / "other"], tmp_path / "four.onnx")
+    model, images = Recognizer(report.path), mnist_test.images[:300]
+    three, one = (predict_logits(*trained_weights(Run(path)), images) for path in (run.path, tmp_path / "other"))
+    powers = np.exp((3 * three + one) / 4 / report.temperature)
+    np.testing.assert_allclose(model(images).probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-5)
+    assert (model.metadata["members"], model.metadata["seed"]) == ("4", "0, 1")
+
+
+def test_runs_that_cannot_be_one_committee_are_refused(committee, mnist_train, tmp_path):
+    run, _ = committee
+    list(fit(mnist_train[:500], ONE.changed(epochs=1), tmp_path / "other digits"))
+    list(fit(mnist_train[:4000], ONE.changed(epochs=1, hidden=(8,)), tmp_path / "other shape"))
+    for name, expected in (
+        ("other digits", "different digits"),
+        ("other shape", r"expected a network of \[32, 16\]"),
+    ):
+        with pytest.raises(RunError, match=expected):
+            export([run, tmp_path / name], tmp_path / "committee.onnx")
+    assert not (tmp_path / "committee.onnx").exists()

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Says what the command takes."""
-    parser.add_argument("source", nargs="?", type=Path, metavar="RUN", help="a run directory (default: runs/latest)")
+    parser.add_argument(
+        "source",
+        nargs="*",
+        type=Path,
+        metavar="RUN",
+        help="a run directory, or several, whose networks become one committee (default: runs/latest)",
+    )
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="the file (default: the run's model.onnx, model-int8.onnx, ...)"
     )
@@ -42,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     require("train", "exporting")
     from flaxdigits.training.export import export as write
 
-    report = write(arguments.source, arguments.out, command_line(), arguments.precision, arguments.views)
+    report = write(arguments.source or None, arguments.out, command_line(), arguments.precision, arguments.views)
     print(_text(report))
     if arguments.golden:
         from flaxdigits.golden import write_golden

@@ -24,7 +24,7 @@ CHANGES = (
     "learning_rate",
     "hidden",
     "members",
-    "teacher",
+    "teachers",
     "precision",
     "device",
     "seed",
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add(parser, "learning_rate", "the peak of the learning rate", type=float, metavar="X")
     _add(parser, "hidden", "widths of the hidden layers", type=widths, metavar="N,N,...")
     _add(parser, "members", "networks trained side by side and read as one, a committee", type=int, metavar="N")
-    _add(parser, "teacher", "a run whose network's answers are learned in place of the labels", metavar="RUN")
+    _add(parser, "teachers", "runs whose answers are learned in place of the labels", type=names, metavar="RUN,RUN,...")
     _add(parser, "precision", "of the arithmetic", choices=get_args(Precision))
     _add(parser, "device", "what to train on", choices=get_args(Device))
     _add(parser, "seed", "the same seed gives the same weights", type=int, metavar="N")
@@ -53,8 +53,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _add(parser: argparse.ArgumentParser, name: str, text: str, **options: Any) -> None:
     """Adds an option that changes one value of the configuration; help shows what the default preset has."""
     value = getattr(DEFAULTS, name)
-    shown = ",".join(map(str, value)) if isinstance(value, tuple) else value or "none"
+    shown = ",".join(map(str, value)) or "none" if isinstance(value, tuple) else value
     parser.add_argument(f"--{name.replace('_', '-')}", help=f"{text} (default preset: {shown})", **options)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Reads names with commas between them."""
+    return tuple(text.split(","))
 
 
 def widths(text: str) -> tuple[int, ...]:
@@ -118,9 +123,6 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
         done = [line(epoch_line(report, config.epochs)) for report in reports]
     if not done:
         note(f"{run}: was finished already, nothing was left to train")
-    if config.network == "convolutional":
-        print(f"teacher {run}; learn from it with: flaxdigits train --teacher {run}")
-        return
     _show(run, export(run, command=command_line()))
     shared = Provenance.read(run.data).rows_in_mnist_test
     if shared:

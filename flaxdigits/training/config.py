@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from flaxdigits import atomic
-from flaxdigits.contract import CLASSES, PIXELS, SIDE
+from flaxdigits.contract import CLASSES, PIXELS
 from flaxdigits.data import MNIST_TRAIN
 from flaxdigits.errors import ConfigError
 
@@ -24,7 +24,6 @@ Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Initializer = Literal["he_normal", "glorot_uniform"]
 Precision = Literal["float32", "bfloat16"]
-Network = Literal["dense", "convolutional"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 REFERENCE_HIDDEN = (3000, 2000, 1000, 500, 250, 64)
@@ -46,8 +45,9 @@ def _check_types(config: Any, prefix: str = "") -> None:
 
 def _converted(kind: Any, value: Any, name: str) -> object:
     if isinstance(kind, types.GenericAlias):
-        fits = isinstance(value, list | tuple) and all(type(width) is int for width in value)
-        _check(fits, name, "a list of widths", value)
+        item = typing.get_args(kind)[0]
+        fits = isinstance(value, list | tuple) and all(type(one) is item for one in value)
+        _check(fits, name, "a list of widths" if item is int else "a list of runs", value)
         return tuple(value)
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
@@ -107,10 +107,9 @@ class TrainConfig:
 
     data: str = MNIST_TRAIN  # what `flaxdigits.load` takes
     validation: float = 0.1  # share held out, by writer where writers are known; 0 trains on everything
-    network: Network = "dense"  # a convolutional one is trained to teach a dense one, and not exported
-    hidden: tuple[int, ...] = (1024, 512, 256)  # widths; of a convolutional network, its channels and then one width
+    hidden: tuple[int, ...] = (1024, 512, 256)
     members: int = 1  # networks of different initial weights, trained side by side and read as one: a committee
-    teacher: str = ""  # a run whose network's answers are learned in place of the labels; "" = none
+    teachers: tuple[str, ...] = ()  # runs whose mean answer is learned in place of the labels
     lesson_epochs: int = 0  # after these, the same deformed digits come again, with what the teacher said; 0 = never
     teacher_temperature: float = 1.0  # divides both networks' logits, so that a teacher's doubts weigh more
     epochs: int = 50
@@ -136,8 +135,6 @@ class TrainConfig:
         _check_types(self)
         _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
         _check(self.parameters <= MOST_PARAMETERS, "hidden", f"at most {MOST_PARAMETERS:,} parameters", self.parameters)
-        stages = len(self.hidden) - 1
-        _check(self.network == "dense" or 1 <= stages <= 5, "hidden", "1 to 5 channels and a width", list(self.hidden))
         for name in ("epochs", "batch_size", "members"):
             _check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
         for name in ("learning_rate", "adam_epsilon", "teacher_temperature"):
@@ -158,13 +155,7 @@ class TrainConfig:
     @property
     def parameters(self) -> int:
         """Weights and biases of all members; 11,000,464 for one network of the original's widths."""
-        if self.network == "dense":
-            shapes = list(pairwise((PIXELS, *self.hidden, CLASSES)))
-        else:
-            *channels, width = self.hidden
-            flat = channels[-1] * (SIDE >> len(channels) - 1) ** 2
-            shapes = [(9 * fan_in, fan_out) for fan_in, fan_out in pairwise((1, *channels))]
-            shapes += [(flat, width), (width, CLASSES)]
+        shapes = pairwise((PIXELS, *self.hidden, CLASSES))
         return self.members * sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes)
 
     @property

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +13,7 @@ import numpy as np
 from flaxdigits import atomic
 from flaxdigits.contract import CLASSES, IMAGE_METADATA, INPUT_CONVENTION, MOST_ERRORS_LOST, Metadata, Precision
 from flaxdigits.data import MNIST_TEST, MNIST_TRAIN, load
-from flaxdigits.errors import ConfigError
+from flaxdigits.errors import ConfigError, RunError
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.gate import GateReport, check_gate
@@ -20,7 +21,7 @@ from flaxdigits.training.graph import make_model_proto
 from flaxdigits.training.history import read_history
 from flaxdigits.training.network import Params
 from flaxdigits.training.provenance import Provenance
-from flaxdigits.training.weights import predict_logits, trained_weights, weights_sha256
+from flaxdigits.training.weights import committee_weights, predict_logits, weights_sha256
 from flaxdigits.version import __version__
 from flaxdigits.views import view, view_grids
 
@@ -41,37 +42,39 @@ class ExportReport:
 
 
 def export(
-    run: Run | Path | str | None = None,
+    run: Run | Path | str | Sequence[Run | Path | str] | None = None,
     out: Path | str | None = None,
     command: str = "",
     precision: Precision = "float32",
     views: int = 1,
 ) -> ExportReport:
-    """Writes a run's trained network as an ONNX file, after it has passed the gate.
+    """Writes a trained network as an ONNX file, after it has passed the gate.
 
     Args:
-        run: the run directory; runs/latest where left out.
-        out: the file; where left out, the run's model.onnx, or model-int8.onnx and the like.
+        run: the run directory, or several, whose networks become one committee; runs/latest where left out.
+        out: the file; where left out, the (first) run's model.onnx, or model-int8.onnx and the like.
         command: what made it, for the metadata.
         precision: of the kernels: float16 halves the file, int8 quarters it and is the fastest.
         views: how many views of each digit are read and averaged, which takes as many times as long.
 
     Raises:
-        ConfigError: for fewer than one view, or a convolutional network.
+        ConfigError: for fewer than one view.
         RunError: where there is no such run, or nothing was saved in it yet.
         ExportError: where the file does not answer as the network does, or a quantised form loses
             more than 2 of 10,000 digits; no file is left behind.
     """
-    run = run if isinstance(run, Run) else Run.existing(run)
-    config, params = trained_weights(run)
-    _refuse(config, views)
-    temperature = calibrated_temperature(run, config)
-    path = Path(out) if out else run.model_in(precision)
+    given = run if isinstance(run, Sequence) and not isinstance(run, str) else [run]
+    runs = [one if isinstance(one, Run) else Run.existing(one) for one in given]
+    config, params = committee_weights(runs)
+    if views < 1:
+        raise ConfigError(f"views: expected 1 or more, got {views}")
+    temperature = calibrated_temperature(runs, config)
+    path = Path(out) if out else runs[0].model_in(precision)
     test = load(MNIST_TEST)
     expected = predict_probabilities(config, params, test.images, temperature, views)
     accuracy = float((expected.argmax(axis=1) == test.known_labels()).mean())
     facts = Facts(precision, temperature, views, accuracy, command)
-    metadata = make_metadata(run, config, params, facts)
+    metadata = make_metadata(runs, config, params, facts)
     calibration = load(MNIST_TRAIN).images[:CALIBRATION_DIGITS] if precision == "int8" else None
     told = metadata._asdict() | IMAGE_METADATA
     model = make_model_proto(params, told, precision, calibration, temperature, views)
@@ -82,20 +85,17 @@ def export(
     return ExportReport(path, size, precision, temperature, metadata.weights_sha256, gate)
 
 
-def _refuse(config: TrainConfig, views: int) -> None:
-    if config.network != "dense":
-        raise ConfigError("network: expected dense to export, got convolutional; it teaches, with `teacher`")
-    if views < 1:
-        raise ConfigError(f"views: expected 1 or more, got {views}")
+def calibrated_temperature(runs: list[Run], config: TrainConfig) -> float:
+    """Returns the configured temperature, or that of the epoch whose weights are exported, or 1.
 
-
-def calibrated_temperature(run: Run, config: TrainConfig) -> float:
-    """Returns the configured temperature, or that of the epoch whose weights are exported, or 1."""
+    Of several runs it is the mean: they hold out different digits, so that there are none to fit a common one on.
+    """
     if config.temperature:
         return config.temperature
-    reports = read_history(run.history)
-    judged = min(reports, key=lambda report: report.val_loss) if config.patience else reports[-1]
-    return 1.0 if math.isnan(judged.temperature) else judged.temperature
+    histories = [read_history(run.history) for run in runs]
+    judged = [min(reports, key=lambda r: r.val_loss) if config.patience else reports[-1] for reports in histories]
+    mean = float(np.mean([report.temperature for report in judged]))
+    return 1.0 if math.isnan(mean) else mean
 
 
 def predict_probabilities(
@@ -117,10 +117,13 @@ class Facts(NamedTuple):
     command: str
 
 
-def make_metadata(run: Run, config: TrainConfig, params: Params, facts: Facts) -> Metadata:
+def make_metadata(runs: list[Run], config: TrainConfig, params: Params, facts: Facts) -> Metadata:
     """Says what the file is. No accuracy is stated on digits that were trained on."""
-    data = Provenance.read(run.data)
-    shared = data.rows_in_mnist_test
+    data = [Provenance.read(run.data) for run in runs]
+    configs = [TrainConfig.from_toml(run.config) for run in runs]
+    if len({begun_with.sha256 for begun_with in data}) > 1:
+        raise RunError(f"{', '.join(map(str, runs))}: were trained on different digits, so they are no committee")
+    shared = max(begun_with.rows_in_mnist_test for begun_with in data)
     stated = f"{facts.accuracy:.4f}"
     if facts.precision != "float32":
         stated += f" in float32; this form: {GATE_ALLOWS}"
@@ -137,13 +140,13 @@ def make_metadata(run: Run, config: TrainConfig, params: Params, facts: Facts) -
         temperature=f"{facts.temperature:.4f}",
         precision=facts.precision,
         weights_sha256=weights_sha256(params),
-        training_data=data.name,
-        training_data_sha256=data.sha256,
+        training_data=data[0].name,
+        training_data_sha256=data[0].sha256,
         training_rows_in_mnist_test=str(shared),
-        teacher_sha256=data.teacher_sha256,
-        config=config.to_toml(),
-        seed=str(config.seed),
-        epochs_trained=str(len(read_history(run.history))),
+        teacher_sha256=data[0].teacher_sha256,
+        config=configs[0].to_toml(),
+        seed=", ".join(str(each.seed) for each in configs),
+        epochs_trained=", ".join(str(len(read_history(run.history))) for run in runs),
         test_accuracy=f"not stated: {shared} of its digits were trained on" if shared else stated,
         test_data="MNIST's 10000 test digits",
         command=facts.command,

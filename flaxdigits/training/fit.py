@@ -92,7 +92,7 @@ def resume(
         raise RunError(f"{run}: config.toml was changed after the run was begun; {again}")
     setup = prepare(digits, config, run)
     if sha256_of(setup.teacher) != begun_with.teacher_sha256:
-        raise RunError(f"{run}: {config.teacher} has other weights than when this run was begun; begin a new one")
+        raise RunError(f"{run}: the weights of its teachers are others than when it was begun; begin a new run")
     run.point_latest()
     return train(setup, on_progress, should_stop)
 

@@ -9,7 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.model import ConvStack, DenseStack
+from flaxdigits.training.model import DenseStack
 
 # {"layers": {0: {"kernel": [members, in, out], "bias": [members, out]}, ..}}
 Params = dict[str, dict[int, dict[str, Array]]]
@@ -24,11 +24,10 @@ class Network:
     params: Params
 
 
-def make_model(config: TrainConfig, key: Key[Array, ""]) -> DenseStack | ConvStack:
+def make_model(config: TrainConfig, key: Key[Array, ""]) -> DenseStack:
     """Returns one network with its initial weights, which the key decides."""
-    kind = DenseStack if config.network == "dense" else ConvStack
     dtype = jnp.dtype(config.precision)
-    return kind(config.hidden, initializer=config.initializer, dtype=dtype, rngs=nnx.Rngs(key))
+    return DenseStack(config.hidden, initializer=config.initializer, dtype=dtype, rngs=nnx.Rngs(key))
 
 
 def make_graph(config: TrainConfig) -> nnx.GraphDef:

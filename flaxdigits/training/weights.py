@@ -2,6 +2,8 @@
 
 import hashlib
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -58,6 +60,21 @@ def weights_sha256(params: Params) -> str:
     return hashlib.sha256(
         b"".join(np.asarray(leaf, np.float32).tobytes() for leaf in jax.tree.leaves(params))
     ).hexdigest()
+
+
+def committee_weights(runs: Sequence[Run]) -> tuple[TrainConfig, Params]:
+    """Returns the weights of several runs as those of one committee, and the first run's configuration for it.
+
+    Raises:
+        RunError: where nothing was saved in one of them yet, or their networks are of different shapes.
+    """
+    configs, params = zip(*map(trained_weights, runs), strict=True)
+    for run, config in zip(runs, configs, strict=True):
+        if config.hidden != configs[0].hidden:
+            expected = f"{list(configs[0].hidden)} as in {runs[0]}"
+            raise RunError(f"{run}: expected a network of {expected}, got {list(config.hidden)}")
+    members = sum(config.members for config in configs)
+    return replace(configs[0], members=members), jax.tree.map(lambda *parts: np.concatenate(parts), *params)
 
 
 def trained_weights(run: Run) -> tuple[TrainConfig, Params]:
