@@ -2,10 +2,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import generate_binary_structure, grey_dilation, grey_erosion, map_coordinates
 
 from flaxdigits.training.config import NO_DEFORMATION, Deformation
-from flaxdigits.training.deform import affine_map, annealed_strength, deform, elastic_field, sample
+from flaxdigits.training.deform import (
+    affine_map,
+    annealed_strength,
+    deform,
+    elastic_field,
+    sample,
+    stroke_growth,
+    thicken,
+)
 
 KEY = jax.random.key(3)
 
@@ -97,3 +105,31 @@ def test_annealing_falls_to_nothing_over_the_last_part_of_the_training():
     found = [float(annealed_strength(jnp.int32(step), 1000, 0.4)) for step in (0, 600, 800, 900, 999)]
     np.testing.assert_allclose(found, [1, 1, 0.5, 0.25, 0.0025], rtol=1e-6)
     assert annealed_strength(jnp.int32(999), 1000, 0.0) is None
+
+
+@pytest.mark.parametrize("growth", [-1.0, -0.4, 0.0, 0.3, 1.0, 1.6, 2.0])
+def test_thicker_strokes_equal_scipy_s(mnist_test, growth):
+    images = mnist_test.images[:8].astype(np.float32)
+    plus = generate_binary_structure(2, 1)[None]
+    thinner = grey_erosion(images, footprint=plus, mode="constant", cval=255)
+    once = grey_dilation(images, footprint=plus, mode="constant")
+    twice = grey_dilation(once, footprint=plus, mode="constant")
+    of_each = {-1: thinner, 0: images, 1: once, 2: twice}
+    below = int(np.floor(min(growth, 1.99)))
+    share = growth - below
+    expected = (1 - share) * of_each[below] + share * of_each[below + 1]
+    np.testing.assert_allclose(thicken(jnp.asarray(images), jnp.full((8, 1, 1), growth)), expected, atol=1e-3)
+
+
+def test_strokes_grow_twice_as_much_as_they_shrink():
+    growth = stroke_growth(KEY, 5000, only(thickness=1.5))
+    assert -0.75 <= growth.min() < -0.74
+    assert 1.48 < growth.max() <= 1.5
+
+
+def test_a_pen_changes_the_ink_and_no_pen_does_not(mnist_test):
+    images = jnp.asarray(mnist_test.images[:200])
+    change = deform(images, KEY, only(thickness=1.0)).sum(axis=(1, 2)) / images.sum(axis=(1, 2), dtype=jnp.float32)
+    assert change.min() < 0.9
+    assert change.max() > 1.3
+    np.testing.assert_array_equal(deform(images, KEY, only(thickness=1.0), 0.0), images)

@@ -76,13 +76,14 @@ class Deformation:
     scale: float = 0.12  # natural logarithm of the factor, in each direction by itself
     shift: float = 1.5  # pixels, in each direction by itself
     elastic: float = 1.2  # standard deviation of the displacement, pixels
+    thickness: float = 0.0  # how much thicker a stroke becomes on each side at most, pixels; half as much thinner
     smoothness: float = 4.0  # how far displacements go together, pixels (Simard's sigma)
     anneal: float = 0.0  # last share of the training in which all displacements shrink to nothing
 
     def __post_init__(self) -> None:
         _check_types(self, "deformation.")
         # Beyond these a digit is gone; below a smoothness of 3 the coarse grid of deform.py is too coarse.
-        limits = {"rotation": 180, "shear": 2, "scale": 1, "shift": 28, "elastic": 28}
+        limits = {"rotation": 180, "shear": 2, "scale": 1, "shift": 28, "elastic": 28, "thickness": 2}
         for name, most in limits.items():
             _check(0 <= getattr(self, name) <= most, f"deformation.{name}", f"from 0 to {most}", getattr(self, name))
         _check(0 <= self.anneal <= 1, "deformation.anneal", "from 0 to 1", self.anneal)
@@ -91,7 +92,7 @@ class Deformation:
     @property
     def is_none(self) -> bool:
         """Whether it leaves digits as they are."""
-        return not any((self.rotation, self.shear, self.scale, self.shift, self.elastic))
+        return not any((self.rotation, self.shear, self.scale, self.shift, self.elastic, self.thickness))
 
 
 NO_DEFORMATION = Deformation(rotation=0, shear=0, scale=0, shift=0, elastic=0)

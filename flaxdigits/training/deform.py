@@ -1,4 +1,4 @@
-"""Affine and elastic deformation of a batch of digits, on the device, fresh at every step.
+"""Affine and elastic deformation of a batch of digits, with another pen, on the device, fresh at every step.
 
 A pixel of the new image looks up where it comes from in the old one: an affine map about the
 centre, plus a smooth random displacement. Simard's displacement field is white noise smoothed by
@@ -8,10 +8,12 @@ coarse grid and spread by the same Gaussian: 128 random numbers a digit in place
 
 import jax
 import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float, Int, Key, UInt8
 
 from flaxdigits.contract import SIDE
 from flaxdigits.training.config import Deformation
+from flaxdigits.training.model import WHITE
 
 CENTRE = SIDE / 2  # where MNIST puts the centre of mass, pixels from 0
 GRID = 8  # points of the coarse grid along each side: one every 3.9 pixels
@@ -25,25 +27,28 @@ def deform(
     amounts: Deformation,
     strength: Float[Array, ""] | None = None,
 ) -> Field:
-    """Bends each image by its own random map.
+    """Bends each image by its own random map, and writes it with its own random pen.
 
     Args:
         images: what to bend.
         key: decides the maps.
         amounts: how far they go.
-        strength: shrinks every displacement by this factor, 0..1; left out, they stay.
+        strength: shrinks every displacement and the pen's change by this factor, 0..1; left out, they stay.
 
     Returns:
         Pixels in 0..255; what comes from outside an image is paper.
     """
     affine_key, elastic_key = jax.random.split(key)
+    growth = stroke_growth(jax.random.fold_in(key, 2), len(images), amounts)
     rows, columns = affine_map(affine_key, len(images), amounts)
     down, right = elastic_field(elastic_key, len(images), amounts)
     rows, columns = rows + down, columns + right
     if strength is not None:
         y, x = jnp.arange(SIDE)[:, None], jnp.arange(SIDE)[None, :]
         rows, columns = y + strength * (rows - y), x + strength * (columns - x)
-    return sample(images, rows, columns)
+        growth = strength * growth
+    bent = sample(images, rows, columns)
+    return thicken(bent, growth) if amounts.thickness else bent
 
 
 def annealed_strength(step: Int[Array, ""], steps: int, anneal: float) -> Float[Array, ""] | None:
@@ -90,3 +95,31 @@ def sample(images: UInt8[Array, "batch 28 28"], rows: Field, columns: Field) -> 
     above = neighbour(0) * (1 - right) + neighbour(1) * right
     below = neighbour(width) * (1 - right) + neighbour(width + 1) * right
     return above * (1 - down) + below * down
+
+
+def stroke_growth(key: Key[Array, ""], count: int, amounts: Deformation) -> Float[Array, "batch 1 1"]:
+    """Returns how much each image's strokes grow on each side, pixels; below 0 they become thinner."""
+    return jax.random.uniform(key, (count, 1, 1), minval=-amounts.thickness / 2, maxval=amounts.thickness)
+
+
+def thicken(pixels: Field, growth: Float[Array, "batch 1 1"]) -> Field:
+    """Lets strokes grow by up to 2 pixels, or shrink by up to 1; parts of a pixel are mixed."""
+    # Without the barriers, XLA computes the bent image anew for each of the neighbours that are compared.
+    pixels = lax.optimization_barrier(pixels)
+    once = lax.optimization_barrier(dilated(pixels))
+    thinner = pixels + growth * (pixels - eroded(pixels))
+    thicker = pixels + jnp.clip(growth, 0, 1) * (once - pixels) + jnp.clip(growth - 1, 0, 1) * (dilated(once) - once)
+    return jnp.where(growth < 0, thinner, thicker)
+
+
+def dilated(pixels: Field) -> Field:
+    """Returns the darkest ink of each pixel and its four neighbours; beyond the edge is paper."""
+    padded = jnp.pad(pixels, ((0, 0), (1, 1), (1, 1)))
+    beside = jnp.maximum(padded[:, 1:-1, :-2], padded[:, 1:-1, 2:])
+    above_and_below = jnp.maximum(padded[:, :-2, 1:-1], padded[:, 2:, 1:-1])
+    return jnp.maximum(pixels, jnp.maximum(beside, above_and_below))
+
+
+def eroded(pixels: Field) -> Field:
+    """Returns the lightest of each pixel and its four neighbours."""
+    return WHITE - dilated(WHITE - pixels)
