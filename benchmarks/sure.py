@@ -1,7 +1,7 @@
 """Below which probability an answer is "not sure", as SURE in exports/web/answer.js has it.
 
-Judged on the held-out writers of runs/sizes (`just bench sizes`), by the network whose size is shipped, and on
-random scribbles, which are no digits at all.
+Judged on the held-out writers of runs/sizes (`just bench sizes`), by the network whose size is shipped, at the
+temperature fitted on them, and on random scribbles, which are no digits at all.
 """
 
 import numpy as np

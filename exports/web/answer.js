@@ -3,7 +3,7 @@
 import { CLASSES, SIDE } from './contract.js';
 
 // Below this probability of the best digit, the page says that it is not sure; `just bench sure` says how often.
-export const SURE = 0.8;
+export const SURE = 0.9;
 
 const element = (id) => document.getElementById(id);
 const percent = (share) => `${(100 * share).toFixed(1)}%`;
