@@ -12,6 +12,7 @@ NAMED = (
     "sure",
     "ablation",
     "robustness",
+    "members",
 )  # need Node.js and Chromium, runs/shipped, or much time
 
 

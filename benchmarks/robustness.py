@@ -52,7 +52,7 @@ def exposure(metadata: Mapping[str, str], digits: Digits, held_out: Digits) -> s
     seen = count_seen(metadata, digits, held_out)
     if seen is None:
         return "trained on other data; whether these digits are among them is not known"
-    teacher = tomllib.loads(metadata["config"]).get("teacher")
+    teacher = tomllib.loads(metadata["config"]).get("teachers")
     also = f", but learned from {teacher}, whose digits are not counted here" if teacher else ""
     if seen == 0:
         return f"trained on none of these digits{also}"

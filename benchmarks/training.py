@@ -18,13 +18,8 @@ import optax
 from flaxdigits import load
 from flaxdigits.training.config import PRESETS, TrainConfig
 from flaxdigits.training.devices import make_mesh
-from flaxdigits.training.step import (
-    TrainingSet,
-    forward,
-    init_state,
-    make_advance,
-    make_graph,
-)
+from flaxdigits.training.network import forward, make_graph
+from flaxdigits.training.step import TrainingSet, init_state, make_advance
 
 SECONDS = 4.0
 
@@ -52,7 +47,7 @@ def bare_jax(config: TrainConfig) -> Callable[[int], None]:
     @partial(jax.jit, donate_argnums=(0, 1))
     def step(params, state, x, y):
         def loss(params):
-            return optax.softmax_cross_entropy_with_integer_labels(forward(graph, params, x), y).mean()
+            return optax.softmax_cross_entropy_with_integer_labels(forward(graph, params, x)[0], y).mean()
 
         updates, state = optimizer.update(jax.grad(loss)(params), state)
         return optax.apply_updates(params, updates), state
