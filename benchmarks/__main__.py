@@ -13,6 +13,7 @@ NAMED = (
     "ablation",
     "robustness",
     "members",
+    "record",
 )  # need Node.js and Chromium, runs/shipped, or much time
 
 

@@ -5,11 +5,12 @@ from scipy.special import softmax
 
 from flaxdigits.errors import ConfigError, RunError
 from flaxdigits.runs import Run
-from flaxdigits.training.config import NO_DEFORMATION, TrainConfig
+from flaxdigits.training.config import NO_DEFORMATION, Deformation, TrainConfig
+from flaxdigits.training.export import export
 from flaxdigits.training.fit import fit, resume
 from flaxdigits.training.network import Network, make_graph
 from flaxdigits.training.provenance import Provenance
-from flaxdigits.training.targets import ask
+from flaxdigits.training.targets import ask, ask_once, no_answers
 from flaxdigits.training.teacher import load_teacher
 from flaxdigits.training.weights import predict_logits, trained_weights, weights_sha256
 
@@ -78,3 +79,40 @@ def test_a_teacher_that_is_not_there_is_named(digits, tmp_path):
     with pytest.raises(RunError, match="nowhere: not a run directory"):
         fit(digits, PUPIL.changed(teachers=("nowhere",)), tmp_path / "run")
     assert not (tmp_path / "run").exists()
+
+
+def test_lessons_come_again_and_are_the_same_after_an_interruption(teacher, digits, tmp_path):
+    config = PUPIL.changed(teachers=(str(teacher),), lesson_epochs=2, epochs=5)
+    whole, stopped = Run(tmp_path / "whole"), Run(tmp_path / "stopped")
+    reports = list(fit(digits, config, whole.path))
+    training = fit(digits, config, stopped.path)
+    for _ in range(3):  # into the second time
+        next(training)
+    training.close()
+    list(resume(digits, stopped))
+    weights = [weights_sha256(trained_weights(run)[1]) for run in (whole, stopped)]
+    assert weights[0] == weights[1]
+    assert reports[-1].train_loss < reports[0].train_loss
+
+
+def test_a_teacher_s_answers_are_asked_for_once_and_known_by_heart(teacher, digits):
+    config, params = trained_weights(teacher)
+    network = Network(make_graph(config), params)
+    pixels = jnp.asarray(digits.images[:64], jnp.float32)
+    answers = no_answers(PUPIL.changed(lesson_epochs=1), 2)
+    first, answers = ask_once(network, pixels, answers, jnp.int32(1), 1.0)
+    np.testing.assert_allclose(first, ask(network, pixels, 1.0), atol=1e-3)  # as float16
+    again, answers = ask_once(network, 255 - pixels, answers, jnp.int32(3), 1.0)  # lesson 1 once more
+    np.testing.assert_array_equal(again, first)
+    other, _ = ask_once(network, 255 - pixels, answers, jnp.int32(2), 1.0)
+    np.testing.assert_allclose(other, ask(network, 255 - pixels, 1.0), atol=1e-3)
+
+
+def test_a_taught_run_can_be_exported(teacher, digits, tmp_path):
+    list(fit(digits, PUPIL.changed(teachers=(str(teacher),), lesson_epochs=1), tmp_path / "run"))
+    assert export(tmp_path / "run").gate.differing == 0
+
+
+def test_lessons_and_an_annealed_deformation_do_not_go_together():
+    with pytest.raises(ConfigError, match="lesson_epochs: expected 0 where anneal is used"):
+        PUPIL.changed(lesson_epochs=1, deformation=Deformation(anneal=0.3))

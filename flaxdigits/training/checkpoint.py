@@ -1,6 +1,7 @@
 """Checkpoints: the latest state of a training on disk, through Orbax."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import jax
@@ -17,19 +18,20 @@ logging.getLogger("absl").setLevel(logging.ERROR)
 def save_state(state: TrainState, folder: Path) -> None:
     """Saves the state under its step, whole or not at all, and removes the one before.
 
+    A teacher's answers are left out: they are many, and can be asked for again.
     The call returns when the files are on disk: the next step gives the state's memory away.
     """
     step = int(state.step)
     with _open(folder, cleanup=True) as checkpointer:
         if checkpointer.latest is None or checkpointer.latest.step != step:
-            checkpointer.save(step, state)
+            checkpointer.save(step, replace(state, answers=None))
 
 
 def restore_state(like: TrainState, folder: Path, sharding: Sharding) -> TrainState | None:
     """Returns the latest saved state, or None where none was saved yet.
 
     Args:
-        like: a state of the same structure; the shapes and dtypes alone will do.
+        like: a state of the same structure, but without answers; the shapes and dtypes alone will do.
         folder: where the checkpoints are.
         sharding: where its arrays go.
 

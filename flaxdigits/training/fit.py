@@ -21,6 +21,7 @@ from flaxdigits.training.optimizer import make_schedule
 from flaxdigits.training.plots import plot_curves
 from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.step import TrainState, init_state
+from flaxdigits.training.targets import no_answers
 from flaxdigits.training.teacher import load_teacher
 from flaxdigits.training.weights import evaluate, weights_sha256
 
@@ -145,11 +146,12 @@ def restore(setup: Setup) -> TrainState:
     """Returns the state of the last checkpoint, or the initial one, on the devices of the mesh."""
     begin = partial(init_state, setup.config, setup.steps_per_epoch)
     sharding = replicated(setup.mesh)
-    saved = restore_state(jax.eval_shape(begin), setup.run.checkpoints, sharding)
-    if saved is not None:
-        return saved
+    saved = restore_state(replace(jax.eval_shape(begin), answers=None), setup.run.checkpoints, sharding)
     with jax.default_device(setup.mesh.devices.flat[0]):
-        return jax.device_put(begin(), sharding)
+        if saved is None:
+            return jax.device_put(begin(), sharding)
+        answers = no_answers(setup.config, setup.steps_per_epoch)
+        return replace(saved, answers=jax.device_put(answers, sharding))
 
 
 def report_epoch(setup: Setup, state: TrainState, rate: Rate) -> EpochReport:

@@ -33,7 +33,7 @@ class TrainState:
     opt_state: PyTree
     ema: Params | None  # running average of params; None where there is none
     best: Params | None  # the exported weights of the best epoch; None without early stopping
-    answers: Answers | None  # of the teacher, by lesson; None where it is asked at every step, or there is none
+    answers: Answers | None  # of the teacher, by lesson; None where lessons do not come again
     step: Int[Array, ""]
     loss_sum: Float[Array, ""]  # over the steps of the present epoch
     correct: Int[Array, ""]  # digits read rightly in the present epoch

@@ -29,18 +29,18 @@ def ask(teacher: Network, pixels: Float[Array, "batch 28 28"], temperature: floa
 
 
 def no_answers(config: TrainConfig, steps_per_epoch: int) -> Answers | None:
-    """Returns room for a teacher's answers to all lessons; None where lessons do not come again."""
+    """Returns room for a teacher's answers to all lessons, NaN so far; None where lessons do not come again."""
     lessons = config.lesson_epochs * steps_per_epoch
-    return jnp.zeros((lessons, config.batch_size, CLASSES), jnp.float16) if lessons else None
+    return jnp.full((lessons, config.batch_size, CLASSES), jnp.nan, jnp.float16) if lessons else None
 
 
 def ask_once(
     teacher: Network, pixels: Float[Array, "batch 28 28"], answers: Answers, step: Int[Array, ""], temperature: float
 ) -> tuple[Float[Array, "batch 10"], Answers]:
-    """Returns what the teacher says of a lesson, by asking it the first time and by heart afterwards."""
+    """Returns what the teacher says of a lesson, by asking it where the answer is not known yet, and all answers."""
     lesson = step % len(answers)
     said = lax.cond(
-        step < len(answers),
+        jnp.isnan(answers[lesson, 0, 0]),
         lambda: ask(teacher, pixels, temperature).astype(answers.dtype),
         lambda: answers[lesson],
     )

@@ -84,7 +84,7 @@ def trained_weights(run: Run) -> tuple[TrainConfig, Params]:
         RunError: where nothing was saved yet.
     """
     config = TrainConfig.from_toml(run.config)
-    like = jax.eval_shape(partial(init_state, config, 1))
+    like = replace(jax.eval_shape(partial(init_state, config, 1)), answers=None)
     state = restore_state(like, run.checkpoints, replicated(make_mesh("cpu", 1)))
     if state is None:
         raise RunError(f"{run}: no checkpoint in it yet; continue with: flaxdigits train --resume {run}")
