@@ -1,4 +1,4 @@
-"""The record preset on MNIST's test set: single networks, their mean and deviation over seeds, and their committee.
+"""The record recipe on MNIST's test set: single networks, their mean and deviation over seeds, and their committee.
 
 Every seed of SEEDS counts, none is left out; each network is trained on all 60,000 digits, and the test set is opened
 for each of the rows once its recipe is frozen. Very long: SEEDS times some two and a half hours of one core. What is
@@ -13,8 +13,10 @@ from pathlib import Path
 from flaxdigits import Evaluation, Recognizer, load
 from flaxdigits.data import MNIST_TEST
 from flaxdigits.runs import RUNS, Run
+from flaxdigits.shipped import MODEL
 from flaxdigits.training.export import export
 
+RECIPE = MODEL.with_name("record.toml")
 SEEDS = (0, 1, 2)
 FOLDER = RUNS / "record"
 VIEWS = 9
@@ -37,7 +39,7 @@ def main() -> None:
 def trained(seed: int) -> Run:
     """Trains what is not trained yet."""
     program, run = str(Path(sys.executable).with_name("flaxdigits")), Run(FOLDER / f"seed{seed}")
-    begin = ["--preset", "record", "--seed", str(seed), "--out", str(run)]
+    begin = ["--config", str(RECIPE), "--seed", str(seed), "--out", str(run)]
     if not run.model.exists():
         subprocess.run([program, "train", *(["--resume", str(run)] if run.config.exists() else begin)], check=True)
     return run

@@ -215,8 +215,10 @@ PRESETS = {
         ema_decay=0,
         deformation=NO_DEFORMATION,
     ),
-    # The original's network with everything that helps; a GPU's minutes, or a CPU's hours.
-    "record": TrainConfig(hidden=REFERENCE_HIDDEN, epochs=300, learning_rate=1e-3, ema_decay=0.999),
+    # The most accurate for a CPU's hours or a GPU's minutes: wider, ten times as long, with other pens.
+    "record": TrainConfig(
+        hidden=(1280, 1024, 512), epochs=500, deformation=Deformation(thickness=1.5), precision="bfloat16"
+    ),
 }
 
 
