@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from scipy import ndimage
 
-from flaxdigits.contract import SIDE
+from flaxdigits.contract import CENTRE, SIDE
 
 NOISE = 64  # standard deviation, grey levels of 255
 SPECKS = 0.1  # share of the pixels, half of them ink and half paper
@@ -27,7 +27,6 @@ PATCH = 5  # side of the piece of paper, pixels; odd; 7 makes a riddle of some 4
 AROUND = 4  # how far its centre lies from the image's, pixels at most, in each direction by itself
 CONTRAST = 0.5  # share of the ink that is left
 
-CENTRE = SIDE / 2  # where MNIST puts the centre of mass, pixels from 0
 CROSS = ndimage.generate_binary_structure(2, 1)[None]  # a pixel and its four neighbours, of one image
 
 Images = UInt8[np.ndarray, "n 28 28"]

@@ -51,9 +51,9 @@ def exposure(metadata: Mapping[str, str], digits: Digits, held_out: Digits) -> s
     """Says how many of the held-out digits a model was trained on, and what is not known of that."""
     seen = count_seen(metadata, digits, held_out)
     if seen is None:
-        return "trained on other data; whether these digits are among them is not known"
-    teacher = tomllib.loads(metadata["config"]).get("teachers")
-    also = f", but learned from {teacher}, whose digits are not counted here" if teacher else ""
+        return "trained on other data, or a committee of runs; whether on some of these digits is not known"
+    teachers = ", ".join(tomllib.loads(metadata["config"]).get("teachers", []))
+    also = f", but learned from {teachers}, whose digits are not counted here" if teachers else ""
     if seen == 0:
         return f"trained on none of these digits{also}"
     how_many = "ALL" if seen == len(held_out) else f"{seen:,} of"
@@ -61,14 +61,15 @@ def exposure(metadata: Mapping[str, str], digits: Digits, held_out: Digits) -> s
 
 
 def count_seen(metadata: Mapping[str, str], digits: Digits, held_out: Digits) -> int | None:
-    """Counts the held-out digits whose writers a model was trained on; None where it was trained on other data.
+    """Counts the held-out digits whose writers a model was trained on; None where that is not known.
 
     Args:
         metadata: what the model's file says of itself.
         digits: the training digits, of known writers.
         held_out: some of them, split off by writer.
     """
-    if metadata.get("training_data_sha256") != digits.sha256:
+    several_runs = "," in metadata.get("seed", "")
+    if several_runs or metadata.get("training_data_sha256") != digits.sha256:
         return None
     config = tomllib.loads(metadata["config"])
     training, _ = digits.split(config["validation"], config["seed"])

@@ -1,7 +1,7 @@
 """Below which probability an answer is "not sure", as SURE in exports/web/answer.js has it.
 
 Judged on the held-out writers of runs/sizes (`just bench sizes`), by the network whose size is shipped, at the
-temperature fitted on them, and on random scribbles, which are no digits at all.
+shipped model's temperature, and on random scribbles, which are no digits at all.
 """
 
 import numpy as np
@@ -24,15 +24,24 @@ def scribble(rng: np.random.Generator) -> np.ndarray:
     return to_mnist(np.asarray(sheet))
 
 
+def tempered(probabilities: np.ndarray, own: float, wanted: float) -> np.ndarray:
+    """Returns probabilities [n, 10] of one temperature as they are at another."""
+    powers = probabilities.astype(np.float64) ** (own / wanted)
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
 def main() -> None:
     recognizer, config = Recognizer(NETWORK), PRESETS["default"]
+    own = float(recognizer.metadata.get("temperature", 1))  # files of before temperatures have none
+    wanted = float(Recognizer().metadata["temperature"])
     _, held_out = load().split(config.validation, config.seed)
     answer = recognizer(held_out.images)
     wrong = answer.digits != held_out.labels
     rng = np.random.default_rng(0)
-    scribbles = recognizer(np.stack([scribble(rng) for _ in range(SCRIBBLES)])).confidences
+    drawn = recognizer(np.stack([scribble(rng) for _ in range(SCRIBBLES)]))
+    confidences, scribbles = (tempered(a.probabilities, own, wanted).max(axis=1) for a in (answer, drawn))
     print(f"| below | of {len(wrong):,} held-out digits | of the {wrong.sum()} read wrongly | of scribbles |")
     print("|---|---|---|---|")
     for sure in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
-        unsure = answer.confidences < sure
+        unsure = confidences < sure
         print(f"| {sure} | {unsure.mean():.1%} | {(unsure & wrong).sum()} | {(scribbles < sure).mean():.0%} |")

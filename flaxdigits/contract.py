@@ -11,6 +11,7 @@ import numpy as np
 SIDE = 28
 PIXELS = SIDE * SIDE
 CLASSES = 10
+CENTRE = SIDE / 2  # where MNIST puts the centre of mass, pixels from 0
 
 OPSET = 17  # of 2022; every onnxruntime since 1.12 loads it
 IR_VERSION = 8
@@ -49,14 +50,14 @@ class Metadata(NamedTuple):
     hidden: str  # JSON list of widths
     members: str  # networks whose logits are averaged
     views: str  # of each digit, whose logits are averaged
-    temperature: str  # that divides the logits, inside the graph
+    temperature: str  # that divides the mean of the logits, inside the graph
     parameters: str
     precision: str  # of the kernels: float32, float16 or int8
     weights_sha256: str  # of the float32 weights that the file was made from
     training_data: str
     training_data_sha256: str
     training_rows_in_mnist_test: str
-    teacher_sha256: str  # of the weights that were learned from; empty where the labels were
+    teacher_sha256: str  # of the weights that were learned from, for each run; empty where the labels were
     config: str  # TOML
     seed: str
     epochs_trained: str

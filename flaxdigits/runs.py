@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from flaxdigits import shipped
-from flaxdigits.contract import Precision
 from flaxdigits.errors import RunError
 from flaxdigits.extras import require
 
@@ -35,10 +34,6 @@ class Run:
 
     def __str__(self) -> str:
         return str(self.path)
-
-    def model_in(self, precision: Precision) -> Path:
-        """Returns where the model goes: model.onnx, and the quantised forms beside it."""
-        return self.model if precision == "float32" else self.path / f"model-{precision}.onnx"
 
     @classmethod
     def new(cls) -> Self:

@@ -7,7 +7,8 @@ after the digit as it is. P. Simard, D. Steinkraus, J. Platt trained on such map
 
 import numpy as np
 
-from flaxdigits.contract import SIDE
+from flaxdigits.contract import CENTRE, SIDE
+from flaxdigits.errors import ConfigError
 from flaxdigits.recognizer import Answer, Recognizer
 
 ROTATION = 6.0  # degrees, at most, either way
@@ -15,7 +16,6 @@ SHEAR = 0.08  # pixels sideways per pixel of height
 SCALE = 0.06  # natural logarithm of the factor, in each direction by itself
 SHIFT = 0.5  # pixels, in each direction by itself
 TINY = np.finfo(np.float32).tiny  # in place of a probability of 0
-CENTRE = SIDE / 2  # where MNIST puts the centre of mass, pixels from 0
 
 
 def view_grids(count: int) -> np.ndarray:
@@ -26,7 +26,12 @@ def view_grids(count: int) -> np.ndarray:
 
     Returns:
         Column and row, in pixels from 0, float32 [count, 28, 28, 2].
+
+    Raises:
+        ConfigError: for a count below 1.
     """
+    if count < 1:
+        raise ConfigError(f"views: expected 1 or more, got {count}")
     draw = np.random.default_rng(0).uniform(-1, 1, (count, 6, 1, 1))
     draw[0] = 0
     angle = np.deg2rad(ROTATION) * draw[:, 0]
@@ -68,7 +73,7 @@ class AveragingRecognizer:
     """
 
     def __init__(self, recognizer: Recognizer, views: int) -> None:
-        self.path, self.metadata = recognizer.path, recognizer.metadata
+        self.path, self.metadata = f"{recognizer.path}, {views} views", recognizer.metadata
         self._recognizer, self._grids = recognizer, view_grids(views)
 
     def __call__(self, images: np.ndarray) -> Answer:

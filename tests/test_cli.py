@@ -107,6 +107,7 @@ def test_eval_averages_views_as_a_file_with_views_does(folder):
     assert inside["loss"] == pytest.approx(outside["loss"], rel=1e-3)
     assert abs(inside["errors"] - outside["errors"]) <= 2  # there the views are rounded to bytes
     assert inside["loss"] < 0.99 * one["loss"]
+    assert outside["model"] == "runs/whole/model.onnx, 5 views"
 
 
 def test_a_committee_is_taught_by_a_run(folder):
@@ -118,7 +119,9 @@ def test_a_committee_is_taught_by_a_run(folder):
     assert re.fullmatch("[0-9a-f]{64}", metadata["teacher_sha256"])
     done = flax(folder, "export", "runs/whole", "runs/pupil", "--out", "committee.onnx")
     assert done.returncode == 0, done.stderr
-    assert Recognizer(folder / "committee.onnx").metadata["members"] == "3"
+    committee = Recognizer(folder / "committee.onnx").metadata
+    assert committee["members"] == "3"
+    assert committee["teacher_sha256"] == f", {metadata['teacher_sha256']}"
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
@@ -221,7 +224,7 @@ def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(fol
         (["train", "--members", "0"], 1, "members: expected 1 or more, got 0"),
         (["train", "--teachers", "nowhere"], 1, "nowhere: not a run directory, there is no config.toml in it"),
         (["export", "runs/whole", "--views", "0"], 1, "views: expected 1 or more, got 0"),
-        (["eval", "runs/whole", "--views", "0"], 2, "argument --views: expected a number from 1 on, got '0'; `flaxdigits eval --help` shows what it takes"),
+        (["eval", "runs/whole", "--views", "0"], 1, "views: expected 1 or more, got 0"),
         (["train", "--device", "gpu"], 1, "--device gpu: JAX finds none here, only cpu; its support comes with: pip install 'flaxdigits[cuda]'"),
         (["train", "--config", "no.toml"], 1, "no.toml: No such file or directory"),
         (["train", "--resume", "runs/none"], 1, "runs/none: not a run directory, there is no config.toml in it"),

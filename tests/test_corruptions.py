@@ -204,5 +204,5 @@ def test_the_table_says_what_a_model_was_trained_on(mnist_train):
 
     assert said("validation = 0.0\nseed = 0").startswith(f"trained on ALL these {len(held_out):,} digits")
     assert said("validation = 0.1\nseed = 0") == "trained on none of these digits"
-    assert "runs/large" in said('validation = 0.1\nseed = 0\nteacher = "runs/large"')
+    assert "runs/large" in said('validation = 0.1\nseed = 0\nteachers = ["runs/large"]')
     assert "not known" in said("validation = 0.1\nseed = 0", "of Kaggle's file")

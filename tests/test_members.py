@@ -1,19 +1,22 @@
+import shutil
+from dataclasses import replace
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flaxdigits.errors import RunError
+from flaxdigits.errors import RunError, TrainingInterrupted
 from flaxdigits.recognizer import Recognizer
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.export import export, predict_probabilities
 from flaxdigits.training.fit import fit
+from flaxdigits.training.history import write_history
 from flaxdigits.training.network import init_params
 from flaxdigits.training.step import TrainingSet, init_state, make_advance
 from flaxdigits.training.weights import predict_logits, trained_weights
-from flaxdigits.views import view_grids
 
 ONE = TrainConfig(hidden=(32, 16), batch_size=64, epochs=2, ema_decay=0.9)
 THREE = ONE.changed(members=3)
@@ -84,7 +87,6 @@ def test_a_committee_is_exported_as_one_model(committee, tmp_path, extremes, mni
 def test_the_temperature_in_the_file_is_that_of_the_last_epoch(committee):
     run, reports = committee
     assert export(run).temperature == reports[-1].temperature != 1
-    assert len(view_grids(1)) == 1
 
 
 def test_a_configured_temperature_goes_first(mnist_train, tmp_path):
@@ -119,3 +121,39 @@ def test_runs_that_cannot_be_one_committee_are_refused(committee, mnist_train, t
         with pytest.raises(RunError, match=expected):
             export([run, tmp_path / name], tmp_path / "committee.onnx")
     assert not (tmp_path / "committee.onnx").exists()
+
+
+def test_the_temperature_of_several_runs_is_the_mean_of_those_that_have_one(mnist_train, tmp_path):
+    recipe = ONE.changed(epochs=1)
+    for name, changes in {"a": {"temperature": 0.5}, "b": {"temperature": 0.7}, "none": {"validation": 0.0}}.items():
+        list(fit(mnist_train[:500], recipe.changed(**changes), tmp_path / name))
+    runs = [tmp_path / name for name in ("none", "a", "b")]
+    report = export(runs)
+    assert report.temperature == pytest.approx(0.6)
+    assert report.path == tmp_path / "none/committee.onnx"
+    assert Recognizer(report.path).metadata["teacher_sha256"] == ", , "
+
+
+def test_the_temperature_is_of_the_weights_that_were_saved(committee, tmp_path):
+    run, reports = committee
+    copy = Run(shutil.copytree(run.path, tmp_path / "copy"))
+    later = replace(reports[-1], epoch=3, step=reports[-1].step + 1, temperature=3.0)
+    write_history([*reports, later], copy.history)  # as after a power cut between history and checkpoint
+    report = export(copy, views=2)
+    assert report.temperature == reports[-1].temperature
+    assert report.path.name == "model-2-views.onnx"
+    assert Recognizer(report.path).metadata["epochs_trained"] == "2"
+
+
+def test_the_temperature_of_a_run_that_stopped_early_is_the_best_epoch_s(mnist_train, tmp_path):
+    config = ONE.changed(epochs=40, patience=1, learning_rate=3e-2, schedule="constant")
+    reports = list(fit(mnist_train[:1000], config, tmp_path / "run"))
+    best = min(reports, key=lambda report: report.val_loss)
+    assert best is not reports[-1]
+    assert export(tmp_path / "run").temperature == best.temperature
+
+
+def test_a_run_that_was_stopped_in_its_first_epoch_is_exported_uncalibrated(mnist_train, tmp_path):
+    with pytest.raises(TrainingInterrupted):
+        list(fit(mnist_train[:4000], ONE, tmp_path / "run", should_stop=lambda: True))
+    assert export(tmp_path / "run").temperature == 1

@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
+from flaxdigits.errors import ConfigError
 from flaxdigits.recognizer import Recognizer
-from flaxdigits.views import ROTATION, SHIFT, AveragingRecognizer, view, view_grids
+from flaxdigits.views import ROTATION, SCALE, SHEAR, SHIFT, AveragingRecognizer, view, view_grids
 
 
 def test_the_first_view_is_the_digit_as_it_is(mnist_test):
@@ -21,7 +22,13 @@ def test_other_views_are_near(mnist_test):
         assert not np.array_equal(seen, mnist_test.images[:20])
     centres = view_grids(9)[:, 14, 14]  # where the centre comes from: no rotation moves it
     assert 0 < np.abs(centres - 14).max() <= SHIFT
-    assert np.abs(view_grids(9) - view_grids(1)).max() <= SHIFT + 14 * 2 * np.deg2rad(ROTATION) + 4
+    # at the corners, 14 pixels each way: what rotation, shear and scale move at most, by the sums of their amounts
+    assert np.abs(view_grids(99) - view_grids(1)).max() <= SHIFT + 14 * (np.deg2rad(ROTATION) + SHEAR + 2 * SCALE) + 0.5
+
+
+def test_fewer_than_one_view_is_refused():
+    with pytest.raises(ConfigError, match="views: expected 1 or more, got 0"):
+        view_grids(0)
 
 
 def test_a_shift_by_hand():

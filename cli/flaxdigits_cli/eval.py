@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "data", nargs="?", default=MNIST_TEST, metavar="DATA", help="labelled digits (default: %(default)s)"
     )
     parser.add_argument(
-        "--views", type=count, default=1, metavar="N", help="read N slightly bent views of each digit and average"
+        "--views", type=int, default=1, metavar="N", help="read N slightly bent views of each digit and average"
     )
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     parser.add_argument(
@@ -31,13 +31,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="where metrics.json and the pictures go (default: the run; nowhere for an .onnx file)",
     )
-
-
-def count(text: str) -> int:
-    """Reads a number from 1 on."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 on, got {text!r}")
-    return int(text)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -50,7 +43,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = arguments.model or LATEST
     recognizer = Recognizer(Run.existing(model).path if model == LATEST else model)
     digits = load(arguments.data)
-    reader = AveragingRecognizer(recognizer, arguments.views) if arguments.views > 1 else recognizer
+    reader = recognizer if arguments.views == 1 else AveragingRecognizer(recognizer, arguments.views)
     evaluation = Evaluation.of(reader, digits)
     print(json.dumps(evaluation.summary(), indent=2) if arguments.json else _table(evaluation))
     _warn(recognizer.metadata, digits)

@@ -1,6 +1,7 @@
 """`flaxdigits train`."""
 
 import argparse
+import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -44,7 +45,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add(parser, "learning_rate", "the peak of the learning rate", type=float, metavar="X")
     _add(parser, "hidden", "widths of the hidden layers", type=widths, metavar="N,N,...")
     _add(parser, "members", "networks trained side by side and read as one, a committee", type=int, metavar="N")
-    _add(parser, "teachers", "runs whose answers are learned in place of the labels", type=names, metavar="RUN,RUN,...")
+    _add(
+        parser,
+        "teachers",
+        "runs whose answers are learned in place of the labels",
+        type=run_names,
+        metavar="RUN,RUN,...",
+    )
     _add(parser, "precision", "of the arithmetic", choices=get_args(Precision))
     _add(parser, "device", "what to train on", choices=get_args(Device))
     _add(parser, "seed", "the same seed gives the same weights", type=int, metavar="N")
@@ -57,9 +64,9 @@ def _add(parser: argparse.ArgumentParser, name: str, text: str, **options: Any) 
     parser.add_argument(f"--{name.replace('_', '-')}", help=f"{text} (default preset: {shown})", **options)
 
 
-def names(text: str) -> tuple[str, ...]:
-    """Reads names with commas between them."""
-    return tuple(text.split(","))
+def run_names(text: str) -> tuple[str, ...]:
+    """Reads runs with commas between them; runs/latest becomes the run it points at, before it points elsewhere."""
+    return tuple(os.path.relpath(Path(name.strip()).resolve()) if name.strip() else "" for name in text.split(","))
 
 
 def widths(text: str) -> tuple[int, ...]:

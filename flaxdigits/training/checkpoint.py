@@ -50,6 +50,14 @@ def restore_state(like: TrainState, folder: Path, sharding: Sharding) -> TrainSt
             raise RunError(f"{folder}: the checkpoint does not fit the configuration beside it") from error
 
 
+def saved_step(folder: Path) -> int:
+    """Returns the step of the latest saved state; 0 where there is none."""
+    if not folder.exists():
+        return 0
+    with _open(folder, cleanup=False) as checkpointer:
+        return checkpointer.latest.step if checkpointer.latest else 0
+
+
 def _open(folder: Path, cleanup: bool) -> ocp.training.Checkpointer:
     """Opens the folder; only who trains may clean up what is half written, since it may be being written."""
     policies = ocp.training.preservation_policies

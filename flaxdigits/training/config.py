@@ -124,7 +124,7 @@ class TrainConfig:
     adam_epsilon: float = 1e-5  # optax's 1e-8 lets rounding grow faster, and is no better on validation
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are what is judged and exported; 0 = none
-    temperature: float = 0.0  # divides the exported logits; 0 = fitted on the digits held out, 1 where there are none
+    temperature: float = 0.0  # divides the exported logits; 0 = of least loss on the digits held out, or 1
     patience: int = 0  # epochs without a better validation loss before stopping; 0 = never
     deformation: Deformation = field(default_factory=Deformation)
     precision: Precision = "float32"  # of the arithmetic; parameters are float32 always
@@ -144,14 +144,18 @@ class TrainConfig:
             _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("label_smoothing", "ema_decay", "validation"):
             _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
-        _check(
-            not (self.lesson_epochs and self.deformation.anneal),
-            "lesson_epochs",
-            "0 where anneal is used",
-            self.lesson_epochs,
-        )
+        self._check_lessons()
         _check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
         _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
+
+    def _check_lessons(self) -> None:
+        _check(all(self.teachers), "teachers", "names of runs", list(self.teachers))
+        untaught = "without teachers"
+        _check(bool(self.teachers) or self.lesson_epochs == 0, "lesson_epochs", f"0 {untaught}", self.lesson_epochs)
+        plain = self.teacher_temperature == 1
+        _check(bool(self.teachers) or plain, "teacher_temperature", f"1 {untaught}", self.teacher_temperature)
+        bent_alike = self.deformation.anneal == 0 or self.lesson_epochs == 0
+        _check(bent_alike, "lesson_epochs", "0 where anneal is used", self.lesson_epochs)
 
     @property
     def parameters(self) -> int:
@@ -215,7 +219,7 @@ PRESETS = {
         ema_decay=0,
         deformation=NO_DEFORMATION,
     ),
-    # The most accurate for a CPU's hours or a GPU's minutes: wider, ten times as long, with other pens.
+    # The most accurate: wider, ten times as long, with other pens.
     "record": TrainConfig(
         hidden=(1280, 1024, 512), epochs=500, deformation=Deformation(thickness=1.5), precision="bfloat16"
     ),

@@ -6,16 +6,17 @@ a Gaussian. Such a field has no detail finer than the Gaussian, so the noise her
 coarse grid and spread by the same Gaussian: 128 random numbers a digit in place of 1,568.
 """
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, Int, Key, UInt8
 
-from flaxdigits.contract import SIDE
+from flaxdigits.contract import CENTRE, SIDE
 from flaxdigits.training.config import Deformation
 from flaxdigits.training.model import WHITE
 
-CENTRE = SIDE / 2  # where MNIST puts the centre of mass, pixels from 0
 GRID = 8  # points of the coarse grid along each side: one every 3.9 pixels
 
 Field = Float[Array, "batch 28 28"]
@@ -103,21 +104,20 @@ def stroke_growth(key: Key[Array, ""], count: int, amounts: Deformation) -> Floa
 
 
 def thicken(pixels: Field, growth: Float[Array, "batch 1 1"]) -> Field:
-    """Lets strokes grow by up to 2 pixels, or shrink by up to 1; parts of a pixel are mixed."""
-    # Without the barriers, XLA computes the bent image anew for each of the neighbours that are compared.
-    pixels = lax.optimization_barrier(pixels)
-    once = lax.optimization_barrier(dilated(pixels))
+    """Lets strokes grow by up to 2 pixels a side, or shrink by up to 1; parts of a pixel are mixed."""
+    once = dilated(pixels)
     thinner = pixels + growth * (pixels - eroded(pixels))
     thicker = pixels + jnp.clip(growth, 0, 1) * (once - pixels) + jnp.clip(growth - 1, 0, 1) * (dilated(once) - once)
     return jnp.where(growth < 0, thinner, thicker)
 
 
 def dilated(pixels: Field) -> Field:
-    """Returns the darkest ink of each pixel and its four neighbours; beyond the edge is paper."""
-    padded = jnp.pad(pixels, ((0, 0), (1, 1), (1, 1)))
-    beside = jnp.maximum(padded[:, 1:-1, :-2], padded[:, 1:-1, 2:])
-    above_and_below = jnp.maximum(padded[:, :-2, 1:-1], padded[:, 2:, 1:-1])
-    return jnp.maximum(pixels, jnp.maximum(beside, above_and_below))
+    """Returns the darkest ink of each pixel and its four neighbours; beyond the edge is paper.
+
+    As windows: written as shifted copies, XLA computes the bent image anew for each copy, eight times as slow.
+    """
+    largest = partial(lax.reduce_window, pixels, 0.0, lax.max, window_strides=(1, 1, 1), padding="SAME")
+    return jnp.maximum(largest((1, 3, 1)), largest((1, 1, 3)))
 
 
 def eroded(pixels: Field) -> Field:

@@ -13,12 +13,12 @@ import numpy as np
 from flaxdigits import atomic
 from flaxdigits.contract import CLASSES, IMAGE_METADATA, INPUT_CONVENTION, MOST_ERRORS_LOST, Metadata, Precision
 from flaxdigits.data import MNIST_TEST, MNIST_TRAIN, load
-from flaxdigits.errors import ConfigError, RunError
 from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.gate import GateReport, check_gate
 from flaxdigits.training.graph import make_model_proto
-from flaxdigits.training.history import read_history
+from flaxdigits.training.history import EpochReport, read_history
 from flaxdigits.training.network import Params
 from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.weights import committee_weights, predict_logits, weights_sha256
@@ -52,24 +52,22 @@ def export(
 
     Args:
         run: the run directory, or several, whose networks become one committee; runs/latest where left out.
-        out: the file; where left out, the (first) run's model.onnx, or model-int8.onnx and the like.
+        out: the file; where left out, in the (first) run: model.onnx, model-int8.onnx, committee.onnx and the like.
         command: what made it, for the metadata.
         precision: of the kernels: float16 halves the file, int8 quarters it and is the fastest.
         views: how many views of each digit are read and averaged, which takes as many times as long.
 
     Raises:
         ConfigError: for fewer than one view.
-        RunError: where there is no such run, or nothing was saved in it yet.
+        RunError: where there is no such run, or nothing was saved in it yet, or several are no committee.
         ExportError: where the file does not answer as the network does, or a quantised form loses
             more than 2 of 10,000 digits; no file is left behind.
     """
-    given = run if isinstance(run, Sequence) and not isinstance(run, str) else [run]
-    runs = [one if isinstance(one, Run) else Run.existing(one) for one in given]
+    given = [run] if run is None or isinstance(run, Run | Path | str) else [*run]
+    runs = [one if isinstance(one, Run) else Run.existing(one) for one in given or [None]]
     config, params = committee_weights(runs)
-    if views < 1:
-        raise ConfigError(f"views: expected 1 or more, got {views}")
-    temperature = calibrated_temperature(runs, config)
-    path = Path(out) if out else runs[0].model_in(precision)
+    temperature = calibrated_temperature(runs)
+    path = Path(out) if out else runs[0].path / file_name(len(runs), views, precision)
     test = load(MNIST_TEST)
     expected = predict_probabilities(config, params, test.images, temperature, views)
     accuracy = float((expected.argmax(axis=1) == test.known_labels()).mean())
@@ -85,17 +83,33 @@ def export(
     return ExportReport(path, size, precision, temperature, metadata.weights_sha256, gate)
 
 
-def calibrated_temperature(runs: list[Run], config: TrainConfig) -> float:
-    """Returns the configured temperature, or that of the epoch whose weights are exported, or 1.
+def file_name(runs: int, views: int, precision: Precision) -> str:
+    """Names a file: model.onnx, committee.onnx of several runs, model-9-views-int8.onnx and the like."""
+    parts = ["committee" if runs > 1 else "model", *([f"{views}-views"] if views > 1 else [])]
+    return "-".join([*parts, *([precision] if precision != "float32" else [])]) + ".onnx"
 
-    Of several runs it is the mean: they hold out different digits, so that there are none to fit a common one on.
+
+def calibrated_temperature(runs: list[Run]) -> float:
+    """Returns the mean of the runs' temperatures, of those that have one; 1 where none has.
+
+    Of several runs it is an approximation: they may hold out different digits, and a committee is a little less sure.
     """
-    if config.temperature:
-        return config.temperature
-    histories = [read_history(run.history) for run in runs]
-    judged = [min(reports, key=lambda r: r.val_loss) if config.patience else reports[-1] for reports in histories]
-    mean = float(np.mean([report.temperature for report in judged]))
-    return 1.0 if math.isnan(mean) else mean
+    known = [found for run in runs if not math.isnan(found := temperature_of(run))]
+    return float(np.mean(known)) if known else 1.0
+
+
+def temperature_of(run: Run) -> float:
+    """Returns a run's configured temperature, or that of the epoch whose weights are saved; NaN where it has none."""
+    config, reports = TrainConfig.from_toml(run.config), saved_reports(run)
+    if config.temperature or not reports:
+        return config.temperature or math.nan
+    return (min(reports, key=lambda report: report.val_loss) if config.patience else reports[-1]).temperature
+
+
+def saved_reports(run: Run) -> list[EpochReport]:
+    """Returns the epochs up to the latest checkpoint; the history may be ahead of it."""
+    step = saved_step(run.checkpoints)
+    return [report for report in read_history(run.history) if report.step <= step]
 
 
 def predict_probabilities(
@@ -121,8 +135,6 @@ def make_metadata(runs: list[Run], config: TrainConfig, params: Params, facts: F
     """Says what the file is. No accuracy is stated on digits that were trained on."""
     data = [Provenance.read(run.data) for run in runs]
     configs = [TrainConfig.from_toml(run.config) for run in runs]
-    if len({begun_with.sha256 for begun_with in data}) > 1:
-        raise RunError(f"{', '.join(map(str, runs))}: were trained on different digits, so they are no committee")
     shared = max(begun_with.rows_in_mnist_test for begun_with in data)
     stated = f"{facts.accuracy:.4f}"
     if facts.precision != "float32":
@@ -143,10 +155,10 @@ def make_metadata(runs: list[Run], config: TrainConfig, params: Params, facts: F
         training_data=data[0].name,
         training_data_sha256=data[0].sha256,
         training_rows_in_mnist_test=str(shared),
-        teacher_sha256=data[0].teacher_sha256,
+        teacher_sha256=", ".join(begun_with.teacher_sha256 for begun_with in data),
         config=configs[0].to_toml(),
         seed=", ".join(str(each.seed) for each in configs),
-        epochs_trained=", ".join(str(len(read_history(run.history))) for run in runs),
+        epochs_trained=", ".join(str(len(saved_reports(run))) for run in runs),
         test_accuracy=f"not stated: {shared} of its digits were trained on" if shared else stated,
         test_data="MNIST's 10000 test digits",
         command=facts.command,

@@ -56,7 +56,7 @@ def fit(
     setup = prepare(digits, config or TrainConfig(), run)
     config = setup.config
     run.claim()
-    Provenance.of(digits, config, sha256_of(setup.teacher)).save(run.data)
+    Provenance.of(digits, config, setup.validation, sha256_of(setup.teacher)).save(run.data)
     config.save(run.config)
     run.point_latest()
     return train(setup, on_progress, should_stop)
@@ -105,7 +105,8 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     digits.known_labels()
     mesh = make_mesh(config.device, config.batch_size)
     training, validation = digits.split(config.validation, config.seed)
-    return Setup(config.changed(data=digits.name), run, mesh, training, validation, load_teacher(config, digits))
+    teacher = load_teacher(config, digits, validation)
+    return Setup(config.changed(data=digits.name), run, mesh, training, validation, teacher)
 
 
 def sha256_of(teacher: Network | None) -> str:

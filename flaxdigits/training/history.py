@@ -12,8 +12,9 @@ from flaxdigits import atomic
 class EpochReport:
     """One epoch, as `fit` yields it and as a row of history.csv.
 
-    The training figures are of the digits as trained on, deformed and with smoothed labels, by the
-    weights as they were at each step; the validation figures are of clean digits, by the weights
+    The training figures are of the digits as trained on, deformed, with smoothed labels or a teacher's
+    answers (then the loss is against these, times the square of their temperature), by the weights as
+    they were at each step; the validation figures are of clean digits, by the weights
     that would be exported. So validation usually looks better.
     """
 

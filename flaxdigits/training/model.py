@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Shaped
 
 from flaxdigits.contract import CLASSES, PIXELS
 
@@ -41,6 +41,6 @@ class DenseStack(nnx.Module):
         return self.layers[-1](x).astype(jnp.float32)
 
 
-def as_pixels(images: UInt8[Array, "batch 28 28"]) -> Float[Array, "batch 28 28"]:
+def as_pixels(images: Shaped[Array, "batch 28 28"]) -> Float[Array, "batch 28 28"]:
     """Returns the bytes as float32, for a model or a deformation to take."""
     return images.astype(jnp.float32)

@@ -20,13 +20,15 @@ class Provenance:
     digits: int
     rows_in_mnist_test: int  # how many of MNIST's 10,000 test images stand in it, pixel for pixel
     config_sha256: str  # of all that has a part in the result
-    teacher_sha256: str = ""  # of the teacher's weights
+    teacher_sha256: str = ""  # of the teachers' weights
+    held_out_sha256: str = ""  # of the digits held out; which they are also depends on the writers
 
     @classmethod
-    def of(cls, digits: Digits, config: TrainConfig, teacher_sha256: str = "") -> Self:
+    def of(cls, digits: Digits, config: TrainConfig, held_out: Digits | None = None, teacher_sha256: str = "") -> Self:
         """Describes a training. The embedded training set is known to share none with the test set."""
         shared = 0 if digits.name == MNIST_TRAIN else digits.count_shared(load(MNIST_TEST))
-        return cls(digits.name, digits.sha256, len(digits), shared, config.sha256, teacher_sha256)
+        kept = held_out.sha256 if held_out else ""
+        return cls(digits.name, digits.sha256, len(digits), shared, config.sha256, teacher_sha256, kept)
 
     def save(self, path: Path) -> None:
         """Writes data.json."""

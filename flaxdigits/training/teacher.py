@@ -11,28 +11,33 @@ from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.weights import committee_weights
 
 
-def load_teacher(config: TrainConfig, digits: Digits) -> Network | None:
+def load_teacher(config: TrainConfig, digits: Digits, held_out: Digits | None) -> Network | None:
     """Returns the networks that a configuration names as its teachers, as one; None where it names none.
+
+    Args:
+        config: of the pupil.
+        digits: all of the pupil's digits.
+        held_out: those that the pupil is judged by.
 
     Raises:
         RunError: where there is no such run, or nothing was saved in it yet.
-        ConfigError: where the teacher has learned from digits that the pupil is judged by.
+        ConfigError: where a teacher has learned from digits that the pupil is judged by.
     """
     if not config.teachers:
         return None
     runs = [Run.existing(name) for name in config.teachers]
     for run in runs:
-        _refuse_unfit(run, config, digits)
+        _refuse_unfit(run, digits, held_out)
     known, params = committee_weights(runs)
     return Network(make_graph(replace(known, precision=config.precision)), params)
 
 
-def _refuse_unfit(run: Run, config: TrainConfig, digits: Digits) -> None:
-    begun_with, known = Provenance.read(run.data), TrainConfig.from_toml(run.config)
+def _refuse_unfit(run: Run, digits: Digits, held_out: Digits | None) -> None:
+    begun_with = Provenance.read(run.data)
     if begun_with.sha256 != digits.sha256:
         raise ConfigError(f"teachers: expected runs trained on {digits.name}, got {run}, trained on {begun_with.name}")
-    if config.validation and (known.validation, known.seed) != (config.validation, config.seed):
+    if held_out and begun_with.held_out_sha256 != held_out.sha256:
         raise ConfigError(
-            f"teachers: expected runs that hold out the same digits (validation {config.validation}, seed "
-            f"{config.seed}), got {run} with validation {known.validation}, seed {known.seed}"
+            f"teachers: expected runs that hold out the same digits, got {run}, which may have learned from some "
+            "of them; give it the same validation and seed"
         )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax
 import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, UInt8
+from jaxtyping import Array, Float, Shaped
 
 from flaxdigits.digits import Digits
 from flaxdigits.errors import RunError
@@ -21,6 +21,7 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh, replicated
 from flaxdigits.training.model import as_pixels
 from flaxdigits.training.network import Params, forward, make_graph
+from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.step import init_state
 
 BATCH = 2000  # digits a call; keeps the largest activation of the reference stack at 24 MB
@@ -44,14 +45,14 @@ def evaluate(config: TrainConfig, params: Params, digits: Digits | None) -> Judg
 
 
 def predict_logits(config: TrainConfig, params: Params, images: np.ndarray) -> np.ndarray:
-    """Returns the logits of images uint8 [n, 28, 28], the mean over the members, as float32 [n, 10]."""
+    """Returns the mean of the members' logits, float32 [n, 10], of images [n, 28, 28] in 0..255, bytes or not."""
     graph = make_graph(config)
     starts = range(0, len(images), BATCH)
     return np.concatenate([_read(graph, params, images[start : start + BATCH]) for start in starts])
 
 
 @partial(jax.jit, static_argnums=0)
-def _read(graph: nnx.GraphDef, params: Params, images: UInt8[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+def _read(graph: nnx.GraphDef, params: Params, images: Shaped[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
     return forward(graph, params, as_pixels(images)).mean(axis=0)
 
 
@@ -66,8 +67,11 @@ def committee_weights(runs: Sequence[Run]) -> tuple[TrainConfig, Params]:
     """Returns the weights of several runs as those of one committee, and the first run's configuration for it.
 
     Raises:
-        RunError: where nothing was saved in one of them yet, or their networks are of different shapes.
+        RunError: where nothing was saved in one of them yet, or their networks are of different shapes, or were
+            trained on different digits.
     """
+    if len({Provenance.read(run.data).sha256 for run in runs if run.data.exists()}) > 1:
+        raise RunError(f"{', '.join(map(str, runs))}: were trained on different digits, so they are no committee")
     configs, params = zip(*map(trained_weights, runs), strict=True)
     for run, config in zip(runs, configs, strict=True):
         if config.hidden != configs[0].hidden:
