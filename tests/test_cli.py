@@ -397,7 +397,10 @@ def test_export_writes_a_quantised_form_its_golden_vectors_and_a_triton_reposito
     assert (done.returncode, done.stderr) == (0, "")
     form = folder / "runs/whole/model-float16.onnx"
     first, gate, golden, triton = done.stdout.splitlines()
-    assert re.fullmatch(r"runs/whole/model-float16.onnx: float16, 0.1 MB, opset 17, IR 8, weights [0-9a-f]{64}", first)
+    assert re.fullmatch(
+        r"runs/whole/model-float16.onnx: float16, 0.1 MB, opset 17, IR 8, temperature [0-9.]+, weights [0-9a-f]{64}",
+        first,
+    )
     assert re.match(
         r"gate: 10,000 digits in batches of 1, 7 and 1,000; \d+ read otherwise than by the network, [-+]", gate
     )
