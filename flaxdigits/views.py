@@ -9,13 +9,13 @@ import numpy as np
 
 from flaxdigits.contract import CENTRE, SIDE
 from flaxdigits.errors import ConfigError
+from flaxdigits.evaluation import SMALLEST
 from flaxdigits.recognizer import Answer, Recognizer
 
 ROTATION = 6.0  # degrees, at most, either way
 SHEAR = 0.08  # pixels sideways per pixel of height
 SCALE = 0.06  # natural logarithm of the factor, in each direction by itself
 SHIFT = 0.5  # pixels, in each direction by itself
-TINY = np.finfo(np.float32).tiny  # in place of a probability of 0
 
 
 def view_grids(count: int) -> np.ndarray:
@@ -79,7 +79,7 @@ class AveragingRecognizer:
     def __call__(self, images: np.ndarray) -> Answer:
         """Reads digits, uint8 [n, 28, 28]."""
         views = (np.rint(view(images, grid)).astype(np.uint8) for grid in self._grids)
-        logs = [np.log(np.maximum(self._recognizer(seen).probabilities, TINY)) for seen in views]
+        logs = [np.log(np.maximum(self._recognizer(seen).probabilities, SMALLEST)) for seen in views]
         powers = np.exp(np.mean(logs, axis=0))
         probabilities = powers / powers.sum(axis=1, keepdims=True)
         return Answer(probabilities.argmax(axis=1), probabilities)

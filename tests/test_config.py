@@ -1,5 +1,6 @@
 import pytest
 
+from flaxdigits import shipped
 from flaxdigits.errors import ConfigError
 from flaxdigits.training.config import PRESETS, Deformation, TrainConfig
 
@@ -88,3 +89,8 @@ def test_a_file_that_is_no_toml_is_refused(content, tmp_path):
     path.write_bytes(content)
     with pytest.raises(ConfigError, match=r"config\.toml: "):
         TrainConfig.from_toml(path)
+
+
+def test_the_recipe_of_the_record_is_the_preset_on_all_digits():
+    recipe = TrainConfig.from_toml(shipped.FOLDER / "record.toml")
+    assert recipe == PRESETS["record"].changed(validation=0, temperature=0.76)
