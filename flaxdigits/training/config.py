@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import numpy as np
 
 from flaxdigits import atomic
-from flaxdigits.contract import CLASSES, PIXELS
+from flaxdigits.contract import CLASSES, PIXELS, SIDE
 from flaxdigits.data import MNIST_TRAIN
 from flaxdigits.errors import ConfigError
 
@@ -109,6 +109,8 @@ class TrainConfig:
     data: str = MNIST_TRAIN  # what `flaxdigits.load` takes
     validation: float = 0.1  # share held out, by writer where writers are known; 0 trains on everything
     hidden: tuple[int, ...] = (1024, 512, 256)
+    map_sides: tuple[int, ...] = ()  # of the first hidden layers, which begin as 5x5 convolutions onto square maps
+    shared_epochs: int = 0  # how long each map's units share their weights, before they are free
     members: int = 1  # networks of different initial weights, trained side by side and read as one: a committee
     teachers: tuple[str, ...] = ()  # runs whose mean answer is learned in place of the labels
     lesson_epochs: int = 0  # after these, the same deformed digits come again, with what the teacher said; 0 = never
@@ -144,9 +146,20 @@ class TrainConfig:
             _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("label_smoothing", "ema_decay", "validation"):
             _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
+        self._check_maps()
         self._check_lessons()
         _check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
         _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
+
+    def _check_maps(self) -> None:
+        count = len(self.map_sides)
+        _check(count <= len(self.hidden), "map_sides", "at most one for each hidden layer", list(self.map_sides))
+        for width, side in zip(self.hidden, self.map_sides, strict=False):
+            _check(1 <= side <= SIDE, "map_sides", f"from 1 to {SIDE}", side)
+            _check(width % side**2 == 0, "hidden", f"a multiple of {side**2} units on a map of side {side}", width)
+        expected = f"from 1 to below the {self.epochs} epochs with map_sides, 0 without"
+        shared = 1 <= self.shared_epochs < self.epochs if count else self.shared_epochs == 0
+        _check(shared, "shared_epochs", expected, self.shared_epochs)
 
     def _check_lessons(self) -> None:
         _check(all(self.teachers), "teachers", "names of runs", list(self.teachers))

@@ -10,6 +10,9 @@ from flaxdigits.contract import CLASSES, PIXELS
 
 WHITE = 255.0
 
+# {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}; of a committee, each with a leading axis of members
+Params = dict[str, dict[int, dict[str, Array]]]
+
 
 class DenseStack(nnx.Module):
     """A stack of dense layers with ReLU between them.

@@ -9,10 +9,8 @@ from flax import nnx
 from jaxtyping import Array, Float, Key
 
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.model import DenseStack
-
-# {"layers": {0: {"kernel": [members, in, out], "bias": [members, out]}, ..}}
-Params = dict[str, dict[int, dict[str, Array]]]
+from flaxdigits.training.model import DenseStack, Params
+from flaxdigits.training.sharing import draw_shared
 
 
 @jax.tree_util.register_dataclass
@@ -39,7 +37,7 @@ def init_params(config: TrainConfig) -> Params:
     """Returns the initial weights of all members; the first member's are those of a single network of this seed."""
 
     def draw(key: Key[Array, ""]) -> Params:
-        return nnx.to_pure_dict(nnx.state(make_model(config, key), nnx.Param))
+        return draw_shared(nnx.to_pure_dict(nnx.state(make_model(config, key), nnx.Param)), config, key)
 
     key = jax.random.key(config.seed)
     others = [jax.random.fold_in(key, member) for member in range(1, config.members)]

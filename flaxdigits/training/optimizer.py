@@ -8,9 +8,16 @@ from flaxdigits.training.config import TrainConfig
 def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
     """Returns the learning rate as a function of the step: a linear warm-up, then constant or a cosine to 0.
 
-    The warm-up takes at most half of the training, so that short tries have a decay too.
+    Where weights are shared at first, they have a schedule of their own, and the free ones begin another.
+    The warm-up takes at most half of a schedule, so that short tries have a decay too.
     """
-    total = config.epochs * steps_per_epoch
+    shared = config.shared_epochs * steps_per_epoch
+    free = make_phase(config, config.epochs * steps_per_epoch - shared, steps_per_epoch)
+    return optax.join_schedules([make_phase(config, shared, steps_per_epoch), free], [shared]) if shared else free
+
+
+def make_phase(config: TrainConfig, total: int, steps_per_epoch: int) -> optax.Schedule:
+    """Returns the learning rate over one schedule of `total` steps."""
     warmup = min(round(config.warmup_epochs * steps_per_epoch), total // 2)
     if config.schedule == "constant":
         return optax.warmup_constant_schedule(0.0 if warmup else config.learning_rate, config.learning_rate, warmup)

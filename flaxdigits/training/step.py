@@ -11,7 +11,7 @@ import optax
 from flax import nnx
 from jax import lax
 from jax.sharding import Mesh
-from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.deform import annealed_strength, deform
@@ -19,6 +19,7 @@ from flaxdigits.training.devices import divided
 from flaxdigits.training.model import as_pixels
 from flaxdigits.training.network import Network, Params, forward, init_params, make_graph
 from flaxdigits.training.optimizer import make_optimizer, make_schedule
+from flaxdigits.training.sharing import share_gradients
 from flaxdigits.training.targets import Answers, ask, ask_once, label_targets, no_answers
 
 EMA_RAMP = 10  # the average forgets its first, random weights: decay at most (1 + step) / (10 + step)
@@ -88,6 +89,8 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
     def advance(state: TrainState, digits: TrainingSet, first: Int[Array, ""], last: Int[Array, ""]) -> TrainState:
         epoch = lesson(first) // steps_per_epoch
         order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(digits.images))
+        if config.shared_epochs:
+            state = forget_moments(state, optimizer, first == config.shared_epochs * steps_per_epoch)
         begins = first % steps_per_epoch == 0
         state = replace(
             state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct)
@@ -100,11 +103,28 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
             strength = annealed_strength(step, config.epochs * steps_per_epoch, config.deformation.anneal)
             pixels = make_pixels(images, jax.random.fold_in(deform_key, lesson(step)), config, strength)
             targets, state = make_targets(state, pixels, labels, digits.teacher, config)
-            return train_step(state, pixels, labels, targets, graph=graph, optimizer=optimizer, config=config)
+            sharing = step < config.shared_epochs * steps_per_epoch
+            return train_step(state, pixels, labels, targets, sharing, graph=graph, optimizer=optimizer, config=config)
 
         return lax.fori_loop(first, last, body, state)
 
     return advance
+
+
+def forget_moments(state: TrainState, optimizer: optax.GradientTransformation, when: Bool[Array, ""]) -> TrainState:
+    """Begins the optimiser's averages anew, but not its place in the schedule, as weights are set free.
+
+    Until then the gradients of most weights were 0; with such averages the first free steps are far too long.
+    """
+
+    def is_place(part: object) -> bool:
+        return isinstance(part, optax.ScaleByScheduleState)
+
+    def forget(old: PyTree, fresh: PyTree) -> PyTree:
+        return old if is_place(old) else jnp.where(when, fresh, old)
+
+    fresh = optimizer.init(state.params)
+    return replace(state, opt_state=jax.tree.map(forget, state.opt_state, fresh, is_leaf=is_place))
 
 
 def batch_rows(order: Int[Array, " n"], batch: Int[Array, ""], size: int) -> Int[Array, " size"]:
@@ -140,6 +160,7 @@ def train_step(
     pixels: Float[Array, "batch 28 28"],
     labels: UInt8[Array, " batch"],
     targets: Float[Array, "batch 10"],
+    sharing: Bool[Array, ""],
     *,
     graph: nnx.GraphDef,
     optimizer: optax.GradientTransformation,
@@ -148,6 +169,9 @@ def train_step(
     """Takes one step of the optimiser on one batch."""
     loss = partial(members_loss, graph=graph, temperature=config.teacher_temperature)
     (value, logits), gradients = jax.value_and_grad(loss, has_aux=True)(state.params, pixels, targets)
+    if config.shared_epochs:
+        share = jax.vmap(partial(share_gradients, config=config))
+        gradients = lax.cond(sharing, share, lambda same: same, gradients)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return replace(
