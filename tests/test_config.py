@@ -52,6 +52,10 @@ def test_the_reference_is_the_original_recipe():
         ("patience = 3\nvalidation = 0.0", "patience: expected 0 where nothing is held out, got 3"),
         ("deformation = 3", "deformation: expected a table, got 3"),
         ("[deformation]\nsmoothness = 0", "deformation.smoothness: expected from 3 to 28, got 0.0"),
+        ("sharing = 1.0", "sharing: expected from 0 to below 1, got 1.0"),
+        ("map_sides = [29]\nhidden = [841]", "map_sides: expected from 1 to 28, got 29"),
+        ("map_sides = [12, 6]\nhidden = [288]", "map_sides: expected at most one for each hidden layer, got [12, 6]"),
+        ("map_sides = [12]\nhidden = [300]", "hidden: expected a multiple of 144 units on a map of side 12, got 300"),
         ("[deformation]\nelastic = -0.5", "deformation.elastic: expected from 0 to 28, got -0.5"),
     ],
 )
@@ -67,6 +71,15 @@ def test_types_are_checked_wherever_a_configuration_is_made():
     assert TrainConfig(hidden=[16, 8]) == TrainConfig(hidden=(16, 8))
     with pytest.raises(ConfigError, match="epochs: expected a value of type int, got '5'"):
         TrainConfig(epochs="5")
+
+
+@pytest.mark.parametrize(
+    ("sharing", "epochs", "shared"), [(0.4, 100, 40), (0.4, 2, 0), (0.4, 1, 0), (0.99, 2, 1), (0.0, 9, 0)]
+)
+def test_at_least_one_epoch_is_left_to_the_free_weights(sharing, epochs, shared):
+    config = TrainConfig(hidden=(144, 16), map_sides=(12,), sharing=sharing, epochs=epochs)
+    assert config.shared_epochs == shared
+    assert TrainConfig(sharing=sharing, epochs=epochs).shared_epochs == 0
 
 
 def test_the_name_of_a_configuration_is_of_what_has_a_part_in_the_result():

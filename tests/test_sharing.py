@@ -13,7 +13,7 @@ from flaxdigits.training.sharing import Convolution, make_convolutions
 from flaxdigits.training.step import TrainingSet, init_state, make_advance
 
 CONFIG = TrainConfig(
-    hidden=(12 * 12 * 2, 6 * 6 * 4, 16), map_sides=(12, 6), shared_epochs=1, epochs=2, batch_size=64, ema_decay=0
+    hidden=(12 * 12 * 2, 6 * 6 * 4, 16), map_sides=(12, 6), sharing=0.5, epochs=2, batch_size=64, ema_decay=0
 )
 # The convolutions of these maps, and the paper about the map that their windows need (before, after).
 MAPS = [(Convolution(28, 12, 1, 2), (0, 0)), (Convolution(12, 6, 2, 4), (1, 2)), (Convolution(28, 14, 1, 3), (1, 2))]

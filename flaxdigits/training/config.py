@@ -110,7 +110,7 @@ class TrainConfig:
     validation: float = 0.1  # share held out, by writer where writers are known; 0 trains on everything
     hidden: tuple[int, ...] = (1024, 512, 256)
     map_sides: tuple[int, ...] = ()  # of the first hidden layers, which begin as 5x5 convolutions onto square maps
-    shared_epochs: int = 0  # how long each map's units share their weights, before they are free
+    sharing: float = 0.4  # first part of the training, in which all units of a map share their weights
     members: int = 1  # networks of different initial weights, trained side by side and read as one: a committee
     teachers: tuple[str, ...] = ()  # runs whose mean answer is learned in place of the labels
     lesson_epochs: int = 0  # after these, the same deformed digits come again, with what the teacher said; 0 = never
@@ -144,7 +144,7 @@ class TrainConfig:
             _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("warmup_epochs", "weight_decay", "temperature", "patience", "lesson_epochs", "checkpoint_seconds"):
             _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        for name in ("label_smoothing", "ema_decay", "validation"):
+        for name in ("label_smoothing", "ema_decay", "validation", "sharing"):
             _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
         self._check_maps()
         self._check_lessons()
@@ -157,9 +157,6 @@ class TrainConfig:
         for width, side in zip(self.hidden, self.map_sides, strict=False):
             _check(1 <= side <= SIDE, "map_sides", f"from 1 to {SIDE}", side)
             _check(width % side**2 == 0, "hidden", f"a multiple of {side**2} units on a map of side {side}", width)
-        expected = f"from 1 to below the {self.epochs} epochs with map_sides, 0 without"
-        shared = 1 <= self.shared_epochs < self.epochs if count else self.shared_epochs == 0
-        _check(shared, "shared_epochs", expected, self.shared_epochs)
 
     def _check_lessons(self) -> None:
         _check(all(self.teachers), "teachers", "names of runs", list(self.teachers))
@@ -169,6 +166,11 @@ class TrainConfig:
         _check(bool(self.teachers) or plain, "teacher_temperature", f"1 {untaught}", self.teacher_temperature)
         bent_alike = self.deformation.anneal == 0 or self.lesson_epochs == 0
         _check(bent_alike, "lesson_epochs", "0 where anneal is used", self.lesson_epochs)
+
+    @property
+    def shared_epochs(self) -> int:
+        """How many of the epochs come before the weights of the maps are free; 0 where there are no maps."""
+        return int(self.sharing * self.epochs) if self.map_sides else 0
 
     @property
     def parameters(self) -> int:
