@@ -6,7 +6,8 @@ import jax
 
 from flaxdigits import TrainConfig, load
 from flaxdigits.training.devices import make_mesh
-from flaxdigits.training.step import TrainingSet, init_state, make_advance
+from flaxdigits.training.state import init_state
+from flaxdigits.training.step import TrainingSet, make_advance
 
 STACKS = ((64, 32), (256, 128), (1280, 1024, 512))
 MEMBERS = 4

@@ -19,7 +19,8 @@ from flaxdigits import load
 from flaxdigits.training.config import PRESETS, TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.network import forward, make_graph
-from flaxdigits.training.step import TrainingSet, init_state, make_advance
+from flaxdigits.training.state import init_state
+from flaxdigits.training.step import TrainingSet, make_advance
 
 SECONDS = 4.0
 

@@ -15,7 +15,8 @@ from flaxdigits.training.export import export, predict_probabilities
 from flaxdigits.training.fit import fit
 from flaxdigits.training.history import write_history
 from flaxdigits.training.network import init_params
-from flaxdigits.training.step import TrainingSet, init_state, make_advance
+from flaxdigits.training.state import init_state
+from flaxdigits.training.step import TrainingSet, make_advance
 from flaxdigits.training.weights import predict_logits, trained_weights
 
 ONE = TrainConfig(hidden=(32, 16), batch_size=64, epochs=2, ema_decay=0.9)

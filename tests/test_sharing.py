@@ -10,7 +10,8 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.network import init_params
 from flaxdigits.training.sharing import Convolution, make_convolutions
-from flaxdigits.training.step import TrainingSet, init_state, make_advance
+from flaxdigits.training.state import init_state
+from flaxdigits.training.step import TrainingSet, make_advance
 
 CONFIG = TrainConfig(
     hidden=(12 * 12 * 2, 6 * 6 * 4, 16), map_sides=(12, 6), sharing=0.5, epochs=2, batch_size=64, ema_decay=0

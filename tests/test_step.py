@@ -9,10 +9,10 @@ from flaxdigits.training.config import NO_DEFORMATION, REFERENCE_HIDDEN, TrainCo
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.network import make_graph
 from flaxdigits.training.optimizer import make_schedule
+from flaxdigits.training.state import init_state
 from flaxdigits.training.step import (
     TrainingSet,
     batch_rows,
-    init_state,
     make_advance,
     members_loss,
     update_ema,

@@ -9,7 +9,7 @@ from jax.sharding import Sharding
 from orbax.checkpoint import v1 as ocp
 
 from flaxdigits.errors import RunError
-from flaxdigits.training.step import TrainState
+from flaxdigits.training.state import TrainState
 
 # Orbax tells of every file it writes; its errors come as exceptions.
 logging.getLogger("absl").setLevel(logging.ERROR)

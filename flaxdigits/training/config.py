@@ -4,21 +4,17 @@ The defaults are the `default` preset, and stand nowhere else: the command line 
 """
 
 import hashlib
-import math
 import tomllib
-import types
-import typing
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import numpy as np
-
 from flaxdigits import atomic
 from flaxdigits.contract import CLASSES, PIXELS, SIDE
 from flaxdigits.data import MNIST_TRAIN
 from flaxdigits.errors import ConfigError
+from flaxdigits.training.checking import check, check_types
 
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
@@ -29,37 +25,6 @@ Device = Literal["auto", "cpu", "gpu", "tpu"]
 REFERENCE_HIDDEN = (3000, 2000, 1000, 500, 250, 64)
 MOST_PARAMETERS = 500_000_000  # 2 GB in float32, which is what one ONNX file can hold
 WITHOUT_EFFECT = {"device", "checkpoint_seconds"}  # on what a run is, and so free to change before it is resumed
-
-
-def _check(holds: bool, name: str, expected: str, found: object) -> None:
-    if not holds:
-        raise ConfigError(f"{name}: expected {expected}, got {found}")
-
-
-def _check_types(config: Any, prefix: str = "") -> None:
-    """Holds every value of a frozen dataclass against its annotation; lists become tuples, whole numbers floats."""
-    for entry in fields(config):
-        value = _converted(entry.type, getattr(config, entry.name), prefix + entry.name)
-        object.__setattr__(config, entry.name, value)
-
-
-def _converted(kind: Any, value: Any, name: str) -> object:
-    if isinstance(kind, types.GenericAlias):
-        item = typing.get_args(kind)[0]
-        fits = isinstance(value, list | tuple) and all(type(one) is item for one in value)
-        _check(fits, name, "a list of widths" if item is int else "a list of runs", value)
-        return tuple(value)
-    if typing.get_origin(kind) is Literal:
-        choices = typing.get_args(kind)
-        _check(value in choices, name, " or ".join(choices), value)
-        return value
-    if kind in (int, float) and isinstance(value, np.integer):
-        return kind(value)
-    if kind is float and isinstance(value, int | np.floating) and not isinstance(value, bool):
-        value = float(value)
-    _check(type(value) is kind, name, f"a value of type {kind.__name__}", repr(value))
-    _check(kind is not float or math.isfinite(value), name, "a finite number", value)
-    return value
 
 
 @dataclass(frozen=True)
@@ -81,13 +46,13 @@ class Deformation:
     anneal: float = 0.0  # last share of the training in which all displacements shrink to nothing
 
     def __post_init__(self) -> None:
-        _check_types(self, "deformation.")
+        check_types(self, "deformation.")
         # Beyond these a digit is gone; below a smoothness of 3 the coarse grid of deform.py is too coarse.
         limits = {"rotation": 180, "shear": 2, "scale": 1, "shift": 28, "elastic": 28, "thickness": 2}
         for name, most in limits.items():
-            _check(0 <= getattr(self, name) <= most, f"deformation.{name}", f"from 0 to {most}", getattr(self, name))
-        _check(0 <= self.anneal <= 1, "deformation.anneal", "from 0 to 1", self.anneal)
-        _check(3 <= self.smoothness <= 28, "deformation.smoothness", "from 3 to 28", self.smoothness)
+            check(0 <= getattr(self, name) <= most, f"deformation.{name}", f"from 0 to {most}", getattr(self, name))
+        check(0 <= self.anneal <= 1, "deformation.anneal", "from 0 to 1", self.anneal)
+        check(3 <= self.smoothness <= 28, "deformation.smoothness", "from 3 to 28", self.smoothness)
 
     @property
     def is_none(self) -> bool:
@@ -135,37 +100,37 @@ class TrainConfig:
     checkpoint_seconds: float = 30.0  # how much work a power cut may cost; has no part in the result
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
-        _check(self.parameters <= MOST_PARAMETERS, "hidden", f"at most {MOST_PARAMETERS:,} parameters", self.parameters)
+        check_types(self)
+        check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
+        check(self.parameters <= MOST_PARAMETERS, "hidden", f"at most {MOST_PARAMETERS:,} parameters", self.parameters)
         for name in ("epochs", "batch_size", "members"):
-            _check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
+            check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
         for name in ("learning_rate", "adam_epsilon", "teacher_temperature"):
-            _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
+            check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("warmup_epochs", "weight_decay", "temperature", "patience", "lesson_epochs", "checkpoint_seconds"):
-            _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+            check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name in ("label_smoothing", "ema_decay", "validation", "sharing"):
-            _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
+            check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
         self._check_maps()
         self._check_lessons()
-        _check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
-        _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
+        check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
+        check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
 
     def _check_maps(self) -> None:
         count = len(self.map_sides)
-        _check(count <= len(self.hidden), "map_sides", "at most one for each hidden layer", list(self.map_sides))
+        check(count <= len(self.hidden), "map_sides", "at most one for each hidden layer", list(self.map_sides))
         for width, side in zip(self.hidden, self.map_sides, strict=False):
-            _check(1 <= side <= SIDE, "map_sides", f"from 1 to {SIDE}", side)
-            _check(width % side**2 == 0, "hidden", f"a multiple of {side**2} units on a map of side {side}", width)
+            check(1 <= side <= SIDE, "map_sides", f"from 1 to {SIDE}", side)
+            check(width % side**2 == 0, "hidden", f"a multiple of {side**2} units on a map of side {side}", width)
 
     def _check_lessons(self) -> None:
-        _check(all(self.teachers), "teachers", "names of runs", list(self.teachers))
+        check(all(self.teachers), "teachers", "names of runs", list(self.teachers))
         untaught = "without teachers"
-        _check(bool(self.teachers) or self.lesson_epochs == 0, "lesson_epochs", f"0 {untaught}", self.lesson_epochs)
+        check(bool(self.teachers) or self.lesson_epochs == 0, "lesson_epochs", f"0 {untaught}", self.lesson_epochs)
         plain = self.teacher_temperature == 1
-        _check(bool(self.teachers) or plain, "teacher_temperature", f"1 {untaught}", self.teacher_temperature)
+        check(bool(self.teachers) or plain, "teacher_temperature", f"1 {untaught}", self.teacher_temperature)
         bent_alike = self.deformation.anneal == 0 or self.lesson_epochs == 0
-        _check(bent_alike, "lesson_epochs", "0 where anneal is used", self.lesson_epochs)
+        check(bent_alike, "lesson_epochs", "0 where anneal is used", self.lesson_epochs)
 
     @property
     def shared_epochs(self) -> int:
@@ -245,8 +210,8 @@ def _build(cls: Any, values: dict[str, Any], prefix: str = "") -> Any:
     """Makes a configuration dataclass from a TOML table."""
     known = {entry.name: entry.type for entry in fields(cls)}
     for name, value in values.items():
-        _check(name in known, prefix + name, "one of " + ", ".join(known), "an unknown name")
+        check(name in known, prefix + name, "one of " + ", ".join(known), "an unknown name")
         if known[name] is Deformation:
-            _check(isinstance(value, dict), prefix + name, "a table", value)
+            check(isinstance(value, dict), prefix + name, "a table", value)
             values = values | {name: _build(Deformation, value, f"{name}.")}
     return cls(**values)

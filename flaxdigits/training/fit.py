@@ -20,7 +20,7 @@ from flaxdigits.training.network import Network
 from flaxdigits.training.optimizer import make_schedule
 from flaxdigits.training.plots import plot_curves
 from flaxdigits.training.provenance import Provenance
-from flaxdigits.training.step import TrainState, init_state
+from flaxdigits.training.state import TrainState, init_state
 from flaxdigits.training.targets import no_answers
 from flaxdigits.training.teacher import load_teacher
 from flaxdigits.training.weights import evaluate, weights_sha256

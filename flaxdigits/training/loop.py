@@ -19,7 +19,8 @@ from flaxdigits.training.checkpoint import save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated
 from flaxdigits.training.network import Network, Params
-from flaxdigits.training.step import TrainingSet, TrainState, make_advance
+from flaxdigits.training.state import TrainState
+from flaxdigits.training.step import TrainingSet, make_advance
 
 SLICE_SECONDS = 0.5  # how long the device works between two looks at the clock and at Ctrl-C
 

@@ -1,7 +1,7 @@
 """One training step, and a run of steps as one compiled loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -16,33 +16,14 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.deform import annealed_strength, deform
 from flaxdigits.training.devices import divided
-from flaxdigits.training.model import as_pixels
-from flaxdigits.training.network import Network, Params, forward, init_params, make_graph
+from flaxdigits.training.model import Params, as_pixels
+from flaxdigits.training.network import Network, forward, make_graph
 from flaxdigits.training.optimizer import make_optimizer, make_schedule
 from flaxdigits.training.sharing import share_gradients
-from flaxdigits.training.targets import Answers, ask, ask_once, label_targets, no_answers
+from flaxdigits.training.state import TrainState
+from flaxdigits.training.targets import ask, ask_once, label_targets
 
 EMA_RAMP = 10  # the average forgets its first, random weights: decay at most (1 + step) / (10 + step)
-
-
-@jax.tree_util.register_dataclass
-@dataclass(frozen=True)
-class TrainState:
-    """All that a training carries from step to step, and so all that a checkpoint holds."""
-
-    params: Params
-    opt_state: PyTree
-    ema: Params | None  # running average of params; None where there is none
-    best: Params | None  # the exported weights of the best epoch; None without early stopping
-    answers: Answers | None  # of the teacher, by lesson; None where lessons do not come again
-    step: Int[Array, ""]
-    loss_sum: Float[Array, ""]  # over the steps of the present epoch
-    correct: Int[Array, ""]  # digits read rightly in the present epoch
-
-    @property
-    def judged(self) -> Params:
-        """The weights that are validated: the average where there is one."""
-        return self.params if self.ema is None else self.ema
 
 
 class TrainingSet(NamedTuple):
@@ -51,23 +32,6 @@ class TrainingSet(NamedTuple):
     images: UInt8[Array, "n 28 28"]
     labels: UInt8[Array, " n"]
     teacher: Network | None = None  # whose answers are learned in place of the labels
-
-
-@partial(jax.jit, static_argnums=(0, 1))  # one compilation in place of one for each operation
-def init_state(config: TrainConfig, steps_per_epoch: int) -> TrainState:
-    """Returns the state before the first step."""
-    params = init_params(config)
-    optimizer = make_optimizer(config, make_schedule(config, steps_per_epoch))
-    return TrainState(
-        params=params,
-        opt_state=optimizer.init(params),
-        ema=jax.tree.map(jnp.copy, params) if config.ema_decay else None,
-        best=jax.tree.map(jnp.copy, params) if config.patience else None,
-        answers=no_answers(config, steps_per_epoch),
-        step=jnp.int32(0),
-        loss_sum=jnp.float32(0),
-        correct=jnp.int32(0),
-    )
 
 
 def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable[..., TrainState]:

@@ -22,7 +22,7 @@ from flaxdigits.training.devices import make_mesh, replicated
 from flaxdigits.training.model import as_pixels
 from flaxdigits.training.network import Params, forward, make_graph
 from flaxdigits.training.provenance import Provenance
-from flaxdigits.training.step import init_state
+from flaxdigits.training.state import init_state
 
 BATCH = 2000  # digits a call; keeps the largest activation of the reference stack at 24 MB
 
