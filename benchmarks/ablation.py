@@ -8,14 +8,11 @@ that was stopped goes on.
 
 from dataclasses import replace
 
-from flaxdigits import TrainConfig, load
-from flaxdigits.runs import RUNS, Run
-from flaxdigits.training.calibration import fit_temperature, mean_loss
+from benchmarks.held_out import HELD_OUT, judge, trained
+from flaxdigits import TrainConfig
 from flaxdigits.training.config import NO_DEFORMATION, Deformation
-from flaxdigits.training.fit import fit, resume
-from flaxdigits.training.weights import predict_logits, trained_weights
 
-BASE = TrainConfig(hidden=(1280, 1024, 512), epochs=40, validation=0.3)
+BASE = TrainConfig(hidden=(1280, 1024, 512), epochs=40, validation=HELD_OUT)
 VARIANTS = {
     "all of it": BASE,
     "no deformation": replace(BASE, deformation=NO_DEFORMATION),
@@ -38,20 +35,9 @@ def main() -> None:
     print("| variant | errors | calibrated loss, nats | epochs |")
     print("|---|---|---|---|")
     for name, config in VARIANTS.items():
-        print(f"| {name} | {judge(Run(RUNS / 'ablation' / slug(name)), config)} | {config.epochs} |", flush=True)
+        found = judge(trained(f"ablation/{slug(name)}", config))
+        print(f"| {name} | {found.errors} of {found.digits:,} | {found.loss:.4f} | {config.epochs} |", flush=True)
 
 
 def slug(name: str) -> str:
     return name.replace(" ", "-").replace("%", "")
-
-
-def judge(run: Run, config: TrainConfig) -> str:
-    """Trains what is not trained yet; returns errors and loss on the digits held out, at the best temperature."""
-    digits = load()
-    for _ in resume(digits, run) if run.config.exists() else fit(digits, config, run.path):
-        pass
-    _, held_out = digits.split(config.validation, config.seed)
-    assert held_out is not None
-    logits, labels = predict_logits(*trained_weights(run), held_out.images), held_out.known_labels()
-    errors = int((logits.argmax(axis=1) != labels).sum())
-    return f"{errors} of {len(labels):,} | {mean_loss(logits / fit_temperature(logits, labels), labels):.4f}"
