@@ -1,14 +1,22 @@
 """Trainings that never open the test set, judged on the digits that they hold out."""
 
+import tempfile
+from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
-from flaxdigits import TrainConfig, load
+from flaxdigits import Recognizer, TrainConfig, load
+from flaxdigits.contract import Precision
 from flaxdigits.runs import RUNS, Run
 from flaxdigits.training.calibration import fit_temperature, mean_loss
+from flaxdigits.training.config import PRESETS
+from flaxdigits.training.export import CALIBRATION_DIGITS
 from flaxdigits.training.fit import fit, resume
+from flaxdigits.training.graph import make_model_proto
 from flaxdigits.training.weights import predict_logits, trained_weights
 
 HELD_OUT = 0.3  # of the training digits: 17,957 digits of writers that are not among the others
+RECORD = replace(PRESETS["record"], validation=HELD_OUT)
 
 
 class Judgement(NamedTuple):
@@ -25,6 +33,16 @@ def trained(name: str, config: TrainConfig) -> Run:
     for _ in resume(load(), run) if run.config.exists() else fit(load(), config, run.path):
         pass
     return run
+
+
+def as_model(run: Run, precision: Precision = "float32") -> tuple[Recognizer, int]:
+    """Returns a run's network as an ONNX model of temperature 1, and the bytes of its file."""
+    _, params = trained_weights(run)
+    calibration = load().images[:CALIBRATION_DIGITS]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.onnx"
+        path.write_bytes(make_model_proto(params, {}, precision, calibration).SerializeToString())
+        return Recognizer(path), path.stat().st_size
 
 
 def judge(run: Run) -> Judgement:

@@ -1,7 +1,7 @@
 """The record recipe on MNIST's test set: single networks, their mean and deviation over seeds, and their committee.
 
 Every seed of SEEDS counts, none is left out; each network is trained on all 60,000 digits, and the test set is opened
-for each of the rows once its recipe is frozen. Very long: 500 epochs a seed. What is
+for each of the rows once its recipe is frozen. Very long: 240 epochs a seed. What is
 in runs/record is taken from there, and a training that was stopped goes on.
 """
 

@@ -5,21 +5,17 @@ whose writers were held out; the test set has no part in it. Long: over an hour 
 already is taken from there, and a training that was stopped goes on.
 """
 
-import tempfile
 from pathlib import Path
 from typing import get_args
 
 from matplotlib.figure import Figure
 
-from benchmarks.held_out import HELD_OUT, Judgement, judge, trained
+from benchmarks.held_out import HELD_OUT, Judgement, as_model, judge, trained
 from benchmarks.speed import latency, throughput
-from flaxdigits import Recognizer, TrainConfig, load
+from flaxdigits import TrainConfig, load
 from flaxdigits.contract import Precision
 from flaxdigits.runs import Run
 from flaxdigits.training.config import REFERENCE_HIDDEN
-from flaxdigits.training.export import CALIBRATION_DIGITS
-from flaxdigits.training.graph import make_model_proto
-from flaxdigits.training.weights import trained_weights
 
 STACKS = (
     (64, 32),
@@ -45,21 +41,16 @@ def main() -> None:
 
 
 def report(run: Run) -> None:
-    config, params = trained_weights(run)
+    config = TrainConfig.from_toml(run.config)
     _, held_out = load().split(config.validation, config.seed)
-    calibration = load().images[:CALIBRATION_DIGITS]
     for precision in get_args(Precision):
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "model.onnx"
-            path.write_bytes(make_model_proto(params, {}, precision, calibration).SerializeToString())
-            recognizer = Recognizer(path)
-            errors = (recognizer(held_out.images).digits != held_out.labels).sum()
-            print(
-                f"| {'-'.join(map(str, config.hidden))} | {config.parameters:,} | {precision} | {errors} of "
-                f"{len(held_out):,} | {path.stat().st_size / 1e6:.1f} | {1e3 * latency(recognizer):.2f} | "
-                f"{throughput(recognizer):,.0f} |",
-                flush=True,
-            )
+        recognizer, size = as_model(run, precision)
+        errors = (recognizer(held_out.images).digits != held_out.labels).sum()
+        print(
+            f"| {'-'.join(map(str, config.hidden))} | {config.parameters:,} | {precision} | {errors} of "
+            f"{len(held_out):,} | {size / 1e6:.1f} | {1e3 * latency(recognizer):.2f} | {throughput(recognizer):,.0f} |",
+            flush=True,
+        )
 
 
 def plot(parameters: list[int], found: list[Judgement]) -> None:

@@ -1,18 +1,16 @@
 """Below which probability an answer is "not sure", as SURE in exports/web/answer.js has it.
 
-Judged on the held-out writers of runs/sizes (`just bench sizes`), by the network whose size is shipped, at the
-shipped model's temperature, and on random scribbles, which are no digits at all.
+Judged on three tenths of the training digits, by the record recipe trained on the others, at the shipped model's
+temperature, and on random scribbles, which are no digits at all. Long where runs/held-out is not trained yet.
 """
 
 import numpy as np
 from PIL import Image, ImageDraw
 
+from benchmarks.held_out import RECORD, as_model, trained
 from flaxdigits import Recognizer, load
 from flaxdigits.pictures import to_mnist
-from flaxdigits.runs import RUNS
-from flaxdigits.training.config import PRESETS
 
-NETWORK = RUNS / "sizes" / "1280-1024-512"
 SCRIBBLES = 300
 
 
@@ -24,22 +22,21 @@ def scribble(rng: np.random.Generator) -> np.ndarray:
     return to_mnist(np.asarray(sheet))
 
 
-def tempered(probabilities: np.ndarray, own: float, wanted: float) -> np.ndarray:
-    """Returns probabilities [n, 10] of one temperature as they are at another."""
-    powers = probabilities.astype(np.float64) ** (own / wanted)
+def tempered(probabilities: np.ndarray, temperature: float) -> np.ndarray:
+    """Returns probabilities [n, 10] of temperature 1 as they are at another."""
+    powers = probabilities.astype(np.float64) ** (1 / temperature)
     return powers / powers.sum(axis=1, keepdims=True)
 
 
 def main() -> None:
-    recognizer, config = Recognizer(NETWORK), PRESETS["default"]
-    own = float(recognizer.metadata.get("temperature", 1))  # files of before temperatures have none
-    wanted = float(Recognizer().metadata["temperature"])
-    _, held_out = load().split(config.validation, config.seed)
+    recognizer, _ = as_model(trained("held-out", RECORD))
+    temperature = float(Recognizer().metadata["temperature"])
+    _, held_out = load().split(RECORD.validation, RECORD.seed)
     answer = recognizer(held_out.images)
     wrong = answer.digits != held_out.labels
     rng = np.random.default_rng(0)
     drawn = recognizer(np.stack([scribble(rng) for _ in range(SCRIBBLES)]))
-    confidences, scribbles = (tempered(a.probabilities, own, wanted).max(axis=1) for a in (answer, drawn))
+    confidences, scribbles = (tempered(a.probabilities, temperature).max(axis=1) for a in (answer, drawn))
     print(f"| below | of {len(wrong):,} held-out digits | of the {wrong.sum()} read wrongly | of scribbles |")
     print("|---|---|---|---|")
     for sure in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
