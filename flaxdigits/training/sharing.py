@@ -41,8 +41,7 @@ class Convolution:
     def sources(self) -> Int[np.ndarray, "side_out window"]:
         """Row, or column, that each tap of each unit's window lies on; windows are centred on the map as a whole."""
         span = STRIDE * (self.side_out - 1) + WINDOW
-        begin = (self.side_in - span) // 2 if span < self.side_in else -((span - self.side_in) // 2)
-        return begin + STRIDE * np.arange(self.side_out)[:, None] + np.arange(WINDOW)[None, :]
+        return int((self.side_in - span) / 2) + STRIDE * np.arange(self.side_out)[:, None] + np.arange(WINDOW)[None, :]
 
     @property
     def inside(self) -> Bool[np.ndarray, "side_out side_out window window"]:
