@@ -8,27 +8,25 @@ that was stopped goes on.
 
 from dataclasses import replace
 
-from benchmarks.held_out import HELD_OUT, judge, trained
-from flaxdigits.training.config import NO_DEFORMATION, PRESETS, Deformation
+from benchmarks.held_out import RECORD, judge, trained
+from flaxdigits.training.config import NO_DEFORMATION
 
-BASE = replace(PRESETS["record"], epochs=50, validation=HELD_OUT)
-PEN = BASE.deformation.thickness
+BASE = replace(RECORD, epochs=50)
+BENT = BASE.deformation
 VARIANTS = {
     "all of it": BASE,
     "dense from the start": replace(BASE, map_sides=()),
     "convolutions for two fifths of the time": replace(BASE, sharing=0.4),
-    "no other pens": replace(BASE, deformation=Deformation()),
+    "no other pens": replace(BASE, deformation=replace(BENT, thickness=0)),
     "no deformation at all": replace(BASE, deformation=NO_DEFORMATION),
-    "no elastic deformation": replace(BASE, deformation=Deformation(elastic=0, thickness=PEN)),
-    "no affine deformation": replace(
-        BASE, deformation=Deformation(rotation=0, shear=0, scale=0, shift=0, thickness=PEN)
-    ),
-    "deformation annealed over the last 30%": replace(BASE, deformation=Deformation(anneal=0.3, thickness=PEN)),
+    "no elastic deformation": replace(BASE, deformation=replace(BENT, elastic=0)),
+    "no affine deformation": replace(BASE, deformation=replace(BENT, rotation=0, shear=0, scale=0, shift=0)),
+    "deformation annealed over the last 30%": replace(BASE, deformation=replace(BENT, anneal=0.3)),
     "deformation a third stronger": replace(
-        BASE, deformation=Deformation(rotation=16, shear=0.2, scale=0.16, shift=2, elastic=1.6, thickness=PEN)
+        BASE, deformation=replace(BENT, rotation=16, shear=0.2, scale=0.16, shift=2, elastic=1.6)
     ),
     "deformation a third weaker": replace(
-        BASE, deformation=Deformation(rotation=8, shear=0.1, scale=0.08, shift=1, elastic=0.8, thickness=PEN)
+        BASE, deformation=replace(BENT, rotation=8, shear=0.1, scale=0.08, shift=1, elastic=0.8)
     ),
     "no averaged weights": replace(BASE, ema_decay=0),
     "no label smoothing": replace(BASE, label_smoothing=0),

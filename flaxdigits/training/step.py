@@ -43,6 +43,7 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
     """
     graph = make_graph(config)
     optimizer = make_optimizer(config, make_schedule(config, steps_per_epoch))
+    shared_steps = config.shared_epochs * steps_per_epoch
     key = jax.random.key(config.seed)
     shuffle_key, deform_key = jax.random.split(key)
 
@@ -54,7 +55,7 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
         epoch = lesson(first) // steps_per_epoch
         order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(digits.images))
         if config.shared_epochs:
-            state = forget_moments(state, optimizer, first == config.shared_epochs * steps_per_epoch)
+            state = forget_moments(state, optimizer, first == shared_steps)
         begins = first % steps_per_epoch == 0
         state = replace(
             state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct)
@@ -67,7 +68,7 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
             strength = annealed_strength(step, config.epochs * steps_per_epoch, config.deformation.anneal)
             pixels = make_pixels(images, jax.random.fold_in(deform_key, lesson(step)), config, strength)
             targets, state = make_targets(state, pixels, labels, digits.teacher, config)
-            sharing = step < config.shared_epochs * steps_per_epoch
+            sharing = step < shared_steps
             return train_step(state, pixels, labels, targets, sharing, graph=graph, optimizer=optimizer, config=config)
 
         return lax.fori_loop(first, last, body, state)
