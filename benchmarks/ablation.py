@@ -9,6 +9,7 @@ that was stopped goes on.
 from dataclasses import replace
 
 from benchmarks.held_out import RECORD, judge, trained
+from flaxdigits.runs import Run
 from flaxdigits.training.config import NO_DEFORMATION
 
 BASE = replace(RECORD, epochs=50)
@@ -43,9 +44,9 @@ def main() -> None:
     print("| variant | errors | calibrated loss, nats | epochs |")
     print("|---|---|---|---|")
     for name, config in VARIANTS.items():
-        found = judge(trained(f"ablation/{slug(name)}", config))
+        found = judge(trained_variant(name))
         print(f"| {name} | {found.errors} of {found.digits:,} | {found.loss:.4f} | {config.epochs} |", flush=True)
 
 
-def slug(name: str) -> str:
-    return name.replace(" ", "-").replace("%", "")
+def trained_variant(name: str) -> Run:
+    return trained(f"ablation/{name.replace(' ', '-').replace('%', '')}", VARIANTS[name])

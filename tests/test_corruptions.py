@@ -3,7 +3,7 @@ import pytest
 
 from benchmarks import corruptions
 from benchmarks.corruptions import CORRUPTIONS
-from benchmarks.robustness import count_seen, exposure, judge
+from benchmarks.robustness import judge
 from flaxdigits import Recognizer
 from flaxdigits.training.config import Deformation
 
@@ -184,25 +184,3 @@ def test_a_model_is_judged_on_the_corrupted_digits_and_alike_each_time(mnist_tra
     clean, shifted, again = (judge(name, digits, [recognizer])[0] for name in ("none", "shift", "shift"))
     assert clean == 100 * (recognizer(digits.images).digits == digits.labels).mean()
     assert shifted == again < clean - 10
-
-
-def test_the_digits_that_a_model_was_trained_on_are_counted(mnist_train):
-    _, held_out = mnist_train.split(0.1, 0)
-    learned = mnist_train.split(0.1, 1)[0].images
-    by_bytes = np.isin([image.tobytes() for image in held_out.images], [image.tobytes() for image in learned]).sum()
-    for validation, seed, expected in ((0.1, 0, 0), (0, 0, len(held_out)), (0.1, 1, by_bytes)):
-        metadata = {"training_data_sha256": mnist_train.sha256, "config": f"validation = {validation}\nseed = {seed}"}
-        assert count_seen(metadata, mnist_train, held_out) == expected
-    assert count_seen({"name": "tiny"}, mnist_train, held_out) is None
-
-
-def test_the_table_says_what_a_model_was_trained_on(mnist_train):
-    _, held_out = mnist_train.split(0.1, 0)
-
-    def said(config, sha256=mnist_train.sha256):
-        return exposure({"training_data_sha256": sha256, "config": config}, mnist_train, held_out)
-
-    assert said("validation = 0.0\nseed = 0").startswith(f"trained on ALL these {len(held_out):,} digits")
-    assert said("validation = 0.1\nseed = 0") == "trained on none of these digits"
-    assert "runs/large" in said('validation = 0.1\nseed = 0\nteachers = ["runs/large"]')
-    assert "not known" in said("validation = 0.1\nseed = 0", "of Kaggle's file")
