@@ -34,7 +34,9 @@ VARIANTS = {
     "label smoothing 0.1": replace(BASE, label_smoothing=0.1),
     "no weight decay": replace(BASE, weight_decay=0),
     "constant learning rate": replace(BASE, schedule="constant"),
-    "batches of 128 at half the rate": replace(BASE, batch_size=128, learning_rate=1e-3, ema_decay=0.9995),
+    "batches of 128 at half the rate, averaged as far": replace(
+        BASE, batch_size=128, learning_rate=1e-3, ema_decay=0.9995
+    ),
     "float32": replace(BASE, precision="float32"),
     "a committee of three": replace(BASE, members=3),
 }

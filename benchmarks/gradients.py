@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from flaxdigits import load
-from flaxdigits.training.config import PRESETS
 from flaxdigits.training.network import make_graph
+from flaxdigits.training.presets import PRESETS
 from flaxdigits.training.state import init_state
 from flaxdigits.training.step import members_loss
 from flaxdigits.training.targets import label_targets

@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from flaxdigits import Recognizer, TrainConfig, load
 from flaxdigits.contract import Precision
+from flaxdigits.errors import RunError
 from flaxdigits.runs import RUNS, Run
 from flaxdigits.training.calibration import fit_temperature, mean_loss
-from flaxdigits.training.config import PRESETS
 from flaxdigits.training.export import CALIBRATION_DIGITS
 from flaxdigits.training.fit import fit, resume
 from flaxdigits.training.graph import make_model_proto
+from flaxdigits.training.presets import PRESETS
 from flaxdigits.training.weights import predict_logits, trained_weights
 
 HELD_OUT = 0.3  # of the training digits: 17,957 digits of writers that are not among the others
@@ -28,8 +29,14 @@ class Judgement(NamedTuple):
 
 
 def trained(name: str, config: TrainConfig) -> Run:
-    """Returns the run of that name below runs/; trains what is not trained yet, and exports nothing."""
+    """Returns the run of that name below runs/; trains what is not trained yet, and exports nothing.
+
+    Raises:
+        RunError: where a run of that name has another configuration.
+    """
     run = Run(RUNS / name)
+    if run.config.exists() and TrainConfig.from_toml(run.config).sha256 != config.sha256:
+        raise RunError(f"{run}: of another configuration; move it away to train this one")
     for _ in resume(load(), run) if run.config.exists() else fit(load(), config, run.path):
         pass
     return run
@@ -37,8 +44,9 @@ def trained(name: str, config: TrainConfig) -> Run:
 
 def as_model(run: Run, precision: Precision = "float32") -> tuple[Recognizer, int]:
     """Returns a run's network as an ONNX model of temperature 1, and the bytes of its file."""
-    _, params = trained_weights(run)
-    calibration = load().images[:CALIBRATION_DIGITS]
+    config, params = trained_weights(run)
+    learned, _ = load().split(config.validation, config.seed)
+    calibration = learned.images[:CALIBRATION_DIGITS]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.onnx"
         path.write_bytes(make_model_proto(params, {}, precision, calibration).SerializeToString())

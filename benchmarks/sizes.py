@@ -15,7 +15,7 @@ from benchmarks.held_out import HELD_OUT, RECORD, Judgement, as_model, judge, tr
 from benchmarks.speed import latency, throughput
 from flaxdigits import TrainConfig, load
 from flaxdigits.runs import Run
-from flaxdigits.training.config import REFERENCE_HIDDEN
+from flaxdigits.training.presets import REFERENCE_HIDDEN
 
 STACKS = (
     (64, 32),

@@ -16,9 +16,10 @@ import numpy as np
 import optax
 
 from flaxdigits import load
-from flaxdigits.training.config import PRESETS, TrainConfig
+from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.network import forward, make_graph
+from flaxdigits.training.presets import PRESETS
 from flaxdigits.training.state import init_state
 from flaxdigits.training.step import TrainingSet, make_advance
 

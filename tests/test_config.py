@@ -2,7 +2,8 @@ import pytest
 
 from flaxdigits import shipped
 from flaxdigits.errors import ConfigError
-from flaxdigits.training.config import PRESETS, Deformation, TrainConfig
+from flaxdigits.training.config import Deformation, TrainConfig
+from flaxdigits.training.presets import PRESETS
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -41,7 +42,7 @@ def test_the_reference_is_the_original_recipe():
         ("epochs = 1.5", "epochs: expected a value of type int, got 1.5"),
         ("hidden = []", "hidden: expected widths above 0, got []"),
         ("hidden = [10, 0]", "hidden: expected widths above 0, got [10, 0]"),
-        ('hidden = "10"', "hidden: expected a list of widths, got 10"),
+        ('hidden = "10"', "hidden: expected a list of whole numbers, got 10"),
         ("learning_rate = -1", "learning_rate: expected above 0, got -1.0"),
         ("learning_rate = nan", "learning_rate: expected a finite number, got nan"),
         ("hidden = [100000, 100000]", "hidden: expected at most 500,000,000 parameters, got 10079600010"),
@@ -53,9 +54,19 @@ def test_the_reference_is_the_original_recipe():
         ("deformation = 3", "deformation: expected a table, got 3"),
         ("[deformation]\nsmoothness = 0", "deformation.smoothness: expected from 3 to 28, got 0.0"),
         ("sharing = 1.0", "sharing: expected from 0 to below 1, got 1.0"),
-        ("map_sides = [29]\nhidden = [841]", "map_sides: expected from 1 to 28, got 29"),
+        ("map_sides = 12", "map_sides: expected a list of whole numbers, got 12"),
+        ("map_sides = [15]\nhidden = [225]", "map_sides: expected from 12 to 14 after a map of side 28, got 15"),
+        ("map_sides = [11]\nhidden = [121]", "map_sides: expected from 12 to 14 after a map of side 28, got 11"),
+        ("map_sides = [12, 7]\nhidden = [144, 49]", "map_sides: expected from 4 to 6 after a map of side 12, got 7"),
+        (
+            "map_sides = [12]\nhidden = [144]\npatience = 1",
+            "patience: expected 0 with map_sides: weights set free are worse at first than shared ones, got 1",
+        ),
         ("map_sides = [12, 6]\nhidden = [288]", "map_sides: expected at most one for each hidden layer, got [12, 6]"),
-        ("map_sides = [12]\nhidden = [300]", "hidden: expected a multiple of 144 units on a map of side 12, got 300"),
+        (
+            "map_sides = [12]\nhidden = [300]",
+            "hidden: expected a multiple of 144 units on a map of side 12 (none with map_sides = []), got 300",
+        ),
         ("[deformation]\nelastic = -0.5", "deformation.elastic: expected from 0 to 28, got -0.5"),
     ],
 )
@@ -74,7 +85,7 @@ def test_types_are_checked_wherever_a_configuration_is_made():
 
 
 @pytest.mark.parametrize(
-    ("sharing", "epochs", "shared"), [(0.4, 100, 40), (0.4, 2, 0), (0.4, 1, 0), (0.99, 2, 1), (0.0, 9, 0)]
+    ("sharing", "epochs", "shared"), [(0.29, 100, 29), (0.4, 2, 1), (0.9, 1, 0), (0.99, 2, 1), (0.0, 9, 0)]
 )
 def test_at_least_one_epoch_is_left_to_the_free_weights(sharing, epochs, shared):
     config = TrainConfig(hidden=(144, 16), map_sides=(12,), sharing=sharing, epochs=epochs)

@@ -3,9 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 
-from flaxdigits.training.config import REFERENCE_HIDDEN, TrainConfig
+from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.model import DenseStack
 from flaxdigits.training.network import init_params, make_model
+from flaxdigits.training.presets import REFERENCE_HIDDEN
 
 KEY = jax.random.key(0)
 

@@ -5,10 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flaxdigits.training.config import NO_DEFORMATION, REFERENCE_HIDDEN, TrainConfig
+from flaxdigits.training.config import NO_DEFORMATION, TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.network import make_graph
 from flaxdigits.training.optimizer import make_schedule
+from flaxdigits.training.presets import REFERENCE_HIDDEN
 from flaxdigits.training.state import init_state
 from flaxdigits.training.step import (
     TrainingSet,

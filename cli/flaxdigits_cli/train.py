@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
 from flaxdigits.extras import require
-from flaxdigits.training.config import PRESETS, Device, Precision, TrainConfig
+from flaxdigits.training.config import Device, Precision, TrainConfig
+from flaxdigits.training.presets import PRESETS
 from flaxdigits_cli.show import command_line, epoch_line, note, training_bar
 
 if TYPE_CHECKING:

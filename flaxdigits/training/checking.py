@@ -28,7 +28,7 @@ def _converted(kind: Any, value: Any, name: str) -> object:
     if isinstance(kind, types.GenericAlias):
         item = typing.get_args(kind)[0]
         fits = isinstance(value, list | tuple) and all(type(one) is item for one in value)
-        check(fits, name, "a list of widths" if item is int else "a list of runs", value)
+        check(fits, name, "a list of whole numbers" if item is int else "a list of runs", value)
         return tuple(value)
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)

@@ -1,4 +1,4 @@
-"""TrainConfig: everything that decides a training, its presets, and its TOML form.
+"""TrainConfig: everything that decides a training, and its TOML form.
 
 The defaults are the `default` preset, and stand nowhere else: the command line reads them from here.
 """
@@ -22,7 +22,6 @@ Initializer = Literal["he_normal", "glorot_uniform"]
 Precision = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
-REFERENCE_HIDDEN = (3000, 2000, 1000, 500, 250, 64)
 MOST_PARAMETERS = 500_000_000  # 2 GB in float32, which is what one ONNX file can hold
 WITHOUT_EFFECT = {"device", "checkpoint_seconds"}  # on what a run is, and so free to change before it is resumed
 
@@ -75,7 +74,7 @@ class TrainConfig:
     validation: float = 0.1  # share held out, by writer where writers are known; 0 trains on everything
     hidden: tuple[int, ...] = (1024, 512, 256)
     map_sides: tuple[int, ...] = ()  # of the first hidden layers, which begin as 5x5 convolutions onto square maps
-    sharing: float = 0.4  # first part of the training, in which all units of a map share their weights
+    sharing: float = 0.2  # first share of the training, in which all units of a channel share their weights
     members: int = 1  # networks of different initial weights, trained side by side and read as one: a committee
     teachers: tuple[str, ...] = ()  # runs whose mean answer is learned in place of the labels
     lesson_epochs: int = 0  # after these, the same deformed digits come again, with what the teacher said; 0 = never
@@ -85,8 +84,8 @@ class TrainConfig:
     initializer: Initializer = "he_normal"  # keeps the signal's size through ReLU (K. He et al. 2015)
     optimizer: Optimizer = "adamw"
     learning_rate: float = 2e-3  # its peak
-    schedule: Schedule = "cosine"  # from the peak to 0 over the whole training
-    warmup_epochs: float = 1.0  # linear, from 0 to the peak
+    schedule: Schedule = "cosine"  # from the peak to 0 over the training, or over each part where weights are shared
+    warmup_epochs: float = 1.0  # linear, from 0 to the peak; of each part
     weight_decay: float = 1e-2  # AdamW's
     adam_epsilon: float = 1e-5  # optax's 1e-8 lets rounding grow faster, and is no better on validation
     label_smoothing: float = 0.02
@@ -119,9 +118,14 @@ class TrainConfig:
     def _check_maps(self) -> None:
         count = len(self.map_sides)
         check(count <= len(self.hidden), "map_sides", "at most one for each hidden layer", list(self.map_sides))
-        for width, side in zip(self.hidden, self.map_sides, strict=False):
-            check(1 <= side <= SIDE, "map_sides", f"from 1 to {SIDE}", side)
-            check(width % side**2 == 0, "hidden", f"a multiple of {side**2} units on a map of side {side}", width)
+        for width, before, side in zip(self.hidden, (SIDE, *self.map_sides), self.map_sides, strict=False):
+            # Windows of 5, every second one: with fewer of them rows go unseen, with more some see nothing.
+            least, most = max(1, (before - 3) // 2), -(-before // 2)
+            check(least <= side <= most, "map_sides", f"from {least} to {most} after a map of side {before}", side)
+            expected = f"a multiple of {side**2} units on a map of side {side} (none with map_sides = [])"
+            check(width % side**2 == 0, "hidden", expected, width)
+        early = "0 with map_sides: weights set free are worse at first than shared ones"
+        check(self.patience == 0 or not self.map_sides, "patience", early, self.patience)
 
     def _check_lessons(self) -> None:
         check(all(self.teachers), "teachers", "names of runs", list(self.teachers))
@@ -135,7 +139,7 @@ class TrainConfig:
     @property
     def shared_epochs(self) -> int:
         """How many of the epochs come before the weights of the maps are free; 0 where there are no maps."""
-        return int(self.sharing * self.epochs) if self.map_sides else 0
+        return min(round(self.sharing * self.epochs), self.epochs - 1) if self.map_sides else 0
 
     @property
     def parameters(self) -> int:
@@ -178,37 +182,6 @@ class TrainConfig:
     def save(self, path: Path) -> None:
         """Writes the TOML form to a file."""
         atomic.write_text(path, self.to_toml())
-
-
-PRESETS = {
-    # The best in about three minutes on two CPU cores.
-    "default": TrainConfig(),
-    # The original project's recipe, kept as it was, for comparison.
-    "reference": TrainConfig(
-        hidden=REFERENCE_HIDDEN,
-        epochs=100,
-        batch_size=32,
-        initializer="glorot_uniform",  # Keras's default
-        optimizer="adam",
-        adam_epsilon=1e-7,
-        learning_rate=1e-3,
-        schedule="constant",
-        warmup_epochs=0,
-        weight_decay=0,
-        label_smoothing=0,
-        ema_decay=0,
-        deformation=NO_DEFORMATION,
-    ),
-    # The most accurate: begun as 8 and 32 channels of 5x5 convolutions, five times as long, with other pens.
-    "record": TrainConfig(
-        hidden=(1152, 1152, 320),
-        map_sides=(12, 6),
-        sharing=0.2,
-        epochs=240,
-        deformation=Deformation(thickness=1.5),
-        precision="bfloat16",
-    ),
-}
 
 
 def _build(cls: Any, values: dict[str, Any], prefix: str = "") -> Any:

@@ -1,6 +1,9 @@
 """The optimiser and its learning rate over time, from optax."""
 
+import jax
+import jax.numpy as jnp
 import optax
+from jaxtyping import Array, Bool, PyTree
 
 from flaxdigits.training.config import TrainConfig
 
@@ -30,3 +33,18 @@ def make_optimizer(config: TrainConfig, schedule: optax.Schedule) -> optax.Gradi
     if config.optimizer == "adam":
         return optax.adam(schedule, eps=config.adam_epsilon)
     return optax.adamw(schedule, eps=config.adam_epsilon, weight_decay=config.weight_decay)
+
+
+def forget_moments(opt_state: PyTree, fresh: PyTree, when: Bool[Array, ""]) -> PyTree:
+    """Begins the optimiser's averages anew, but not its place in the schedule, as weights are set free.
+
+    Until then the gradients of most weights were 0; with such averages the first free steps are far too long.
+    """
+
+    def is_place(part: object) -> bool:
+        return isinstance(part, optax.ScaleByScheduleState)
+
+    def forget(old: PyTree, new: PyTree) -> PyTree:
+        return old if is_place(old) else jnp.where(when, new, old)
+
+    return jax.tree.map(forget, opt_state, fresh, is_leaf=is_place)

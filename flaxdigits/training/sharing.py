@@ -1,10 +1,11 @@
 """Weight sharing: dense layers that begin as convolutions, and are set free later.
 
 A convolution is a dense layer most of whose weights are 0 and whose others are shared by all positions
-(Y. LeCun et al. 1989). A network that is trained so for a while, and freely after, reads better than one
-that was dense from the start (S. d'Ascoli et al., "Finding the Needle in the Haystack with Convolutions",
-2019). Here nothing but the initial weights and the gradients differ: equal weights with equal gradients stay equal
-under any optimiser that looks at each weight by itself.
+(Y. LeCun et al. 1989). S. d'Ascoli et al. trained networks so for a while and freely after, and found better ones than
+those dense from the start ("Finding the Needle in the Haystack with Convolutions", 2019: on CIFAR-10). While weights
+are shared nothing but the initial weights and the gradients differ: equal weights with equal gradients stay equal under
+any optimiser that looks at each weight by itself. As they are set free, the learning rate and Adam's averages begin
+anew.
 """
 
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ class Convolution:
 
     @property
     def sources(self) -> Int[np.ndarray, "side_out window"]:
-        """Row, or column, that each tap of each unit's window lies on; windows are centred on the map as a whole."""
+        """Row, or column, that each tap of each unit's window lies on; the windows are centred, to half a pixel."""
         span = STRIDE * (self.side_out - 1) + WINDOW
         return int((self.side_in - span) / 2) + STRIDE * np.arange(self.side_out)[:, None] + np.arange(WINDOW)[None, :]
 
@@ -78,9 +79,8 @@ class Convolution:
 
     def draw(self, initializer: str, key: Key[Array, ""]) -> Float[Array, "inputs units"]:
         """Returns an initial kernel of shared weights; a unit's inputs are those in its window."""
-        fan_in = WINDOW**2 * self.channels_in
-        shared = getattr(nnx.initializers, initializer)()(key, (fan_in, self.channels_out), jnp.float32)
-        return self.spread(shared.reshape(WINDOW, WINDOW, self.channels_in, self.channels_out))
+        shape = WINDOW, WINDOW, self.channels_in, self.channels_out
+        return self.spread(getattr(nnx.initializers, initializer)()(key, shape, jnp.float32))
 
 
 def make_convolutions(config: TrainConfig) -> list[Convolution]:

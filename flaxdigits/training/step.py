@@ -11,14 +11,14 @@ import optax
 from flax import nnx
 from jax import lax
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float, Int, Key, PyTree, UInt8
+from jaxtyping import Array, Bool, Float, Int, Key, UInt8
 
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.deform import annealed_strength, deform
 from flaxdigits.training.devices import divided
 from flaxdigits.training.model import Params, as_pixels
 from flaxdigits.training.network import Network, forward, make_graph
-from flaxdigits.training.optimizer import make_optimizer, make_schedule
+from flaxdigits.training.optimizer import forget_moments, make_optimizer, make_schedule
 from flaxdigits.training.sharing import share_gradients
 from flaxdigits.training.state import TrainState
 from flaxdigits.training.targets import ask, ask_once, label_targets
@@ -55,7 +55,8 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
         epoch = lesson(first) // steps_per_epoch
         order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(digits.images))
         if config.shared_epochs:
-            state = forget_moments(state, optimizer, first == shared_steps)
+            fresh = optimizer.init(state.params)
+            state = replace(state, opt_state=forget_moments(state.opt_state, fresh, first == shared_steps))
         begins = first % steps_per_epoch == 0
         state = replace(
             state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct)
@@ -74,22 +75,6 @@ def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Calla
         return lax.fori_loop(first, last, body, state)
 
     return advance
-
-
-def forget_moments(state: TrainState, optimizer: optax.GradientTransformation, when: Bool[Array, ""]) -> TrainState:
-    """Begins the optimiser's averages anew, but not its place in the schedule, as weights are set free.
-
-    Until then the gradients of most weights were 0; with such averages the first free steps are far too long.
-    """
-
-    def is_place(part: object) -> bool:
-        return isinstance(part, optax.ScaleByScheduleState)
-
-    def forget(old: PyTree, fresh: PyTree) -> PyTree:
-        return old if is_place(old) else jnp.where(when, fresh, old)
-
-    fresh = optimizer.init(state.params)
-    return replace(state, opt_state=jax.tree.map(forget, state.opt_state, fresh, is_leaf=is_place))
 
 
 def batch_rows(order: Int[Array, " n"], batch: Int[Array, ""], size: int) -> Int[Array, " size"]:
