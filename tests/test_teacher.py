@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from flaxdigits.runs import Run
 from flaxdigits.training.config import NO_DEFORMATION, Deformation, TrainConfig
 from flaxdigits.training.export import export
 from flaxdigits.training.fit import fit, resume
-from flaxdigits.training.network import Network, make_graph
+from flaxdigits.training.network import Network, init_params, make_graph
 from flaxdigits.training.provenance import Provenance
 from flaxdigits.training.targets import ask, ask_once, no_answers
 from flaxdigits.training.teacher import load_teacher
@@ -135,3 +136,13 @@ def test_lessons_and_an_annealed_deformation_do_not_go_together():
 def test_what_needs_teachers_is_refused_without(changes, expected):
     with pytest.raises(ConfigError, match=expected):
         PUPIL.changed(**changes)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_compiled_teacher_says_what_it_says_uncompiled(precision, mnist_test):
+    # jaxlib 0.12.0 gets a reduction wrong that it compiles into a bfloat16 layer's kernel on a CPU
+    config = TrainConfig(hidden=(64, 64, 64), precision=precision)
+    teacher = Network(make_graph(config), init_params(config))
+    pixels = jnp.asarray(mnist_test.images[:512], jnp.float32)
+    compiled = jax.jit(ask, static_argnums=2)(teacher, pixels, 1.0)
+    np.testing.assert_allclose(compiled, ask(teacher, pixels, 1.0), atol=0.02)

@@ -6,6 +6,7 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax import lax
 from jaxtyping import Array, Float, Key
 
 from flaxdigits.training.config import TrainConfig
@@ -47,5 +48,10 @@ def init_params(config: TrainConfig) -> Params:
 def forward(
     graph: nnx.GraphDef, params: Params, pixels: Float[Array, "batch 28 28"]
 ) -> Float[Array, "members batch 10"]:
-    """Returns the logits of each member, of networks given as their structure and their weights."""
-    return jax.vmap(lambda member: nnx.merge(graph, nnx.State(member))(pixels))(params)
+    """Returns the logits of each member, of networks given as their structure and their weights.
+
+    The barrier keeps reductions, such as softmax's, out of the last layer's kernel: compiled into one, jaxlib 0.12.0
+    gives wrong ones on a CPU in bfloat16.
+    """
+    logits = jax.vmap(lambda member: nnx.merge(graph, nnx.State(member))(pixels))(params)
+    return lax.optimization_barrier(logits)
