@@ -53,11 +53,13 @@ web *args:
     @node exports/web/build.mjs "$@"
     @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}}
 
-# Make the shipped model by its recipe, exports/digits.toml; goes on with a runs/shipped that is there
-ship: setup
-    @if [ -d runs/shipped ]; then {{bin}}/flaxdigits train --resume runs/shipped; \
-        else {{bin}}/flaxdigits train --config exports/digits.toml --out runs/shipped; fi
-    @{{bin}}/flaxdigits export runs/shipped --out exports/digits.onnx --golden exports/golden
+# Make the shipped model by its recipe, exports/digits.toml; goes on with a runs/shipped/digits that is there
+ship: (_ship "digits" "golden")
+
+_ship name golden *options: setup
+    @if [ -d runs/shipped/{{name}} ]; then {{bin}}/flaxdigits train --resume runs/shipped/{{name}}; \
+        else {{bin}}/flaxdigits train --config exports/{{name}}.toml --out runs/shipped/{{name}}; fi
+    @{{bin}}/flaxdigits export runs/shipped/{{name}} --out exports/{{name}}.onnx --golden exports/{{golden}} {{options}}
 
 # Say which versions and devices are here, and what is missing
 doctor *args: setup

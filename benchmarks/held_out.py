@@ -54,9 +54,13 @@ def as_model(run: Run, precision: Precision = "float32") -> tuple[Recognizer, in
 
 
 def judge(run: Run) -> Judgement:
+    """Judges a run's network in float32, as it would be exported."""
     config, params = trained_weights(run)
     _, held_out = load().split(config.validation, config.seed)
     assert held_out is not None
-    logits, labels = predict_logits(config, params, held_out.images), held_out.known_labels()
+    logits, labels = (
+        predict_logits(replace(config, precision="float32"), params, held_out.images),
+        held_out.known_labels(),
+    )
     loss = mean_loss(logits / fit_temperature(logits, labels), labels)
     return Judgement(int((logits.argmax(axis=1) != labels).sum()), len(labels), loss)

@@ -1,6 +1,6 @@
 """The shipped network in float32, float16 and int8: what each form loses, weighs and takes.
 
-Of runs/shipped, which `just ship` makes, on MNIST's 10,000 test digits. Digits read otherwise and the largest
+Of runs/shipped/digits, which `just ship` makes, on MNIST's 10,000 test digits. Digits read otherwise and the largest
 difference of a probability are against the network in JAX, or between batches of 1, 7 and 1,000.
 """
 
@@ -13,7 +13,7 @@ from flaxdigits import Evaluation, Recognizer, export, load
 from flaxdigits.contract import Precision
 from flaxdigits.runs import RUNS
 
-SHIPPED = RUNS / "shipped"
+SHIPPED = RUNS / "shipped" / "digits"
 
 
 def main() -> None:

@@ -115,6 +115,6 @@ def test_a_file_that_is_no_toml_is_refused(content, tmp_path):
         TrainConfig.from_toml(path)
 
 
-def test_the_recipe_of_the_record_is_the_preset_on_all_digits():
-    recipe = TrainConfig.from_toml(shipped.FOLDER / "record.toml")
+def test_the_shipped_recipe_is_the_record_preset_on_all_digits():
+    recipe = TrainConfig.from_toml(shipped.FOLDER / "digits.toml")
     assert recipe == PRESETS["record"].changed(validation=0, temperature=0.73)

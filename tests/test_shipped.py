@@ -1,4 +1,4 @@
-"""What must hold of the model that is handed out, whichever it is."""
+"""What must hold of the models that are handed out, whichever they are."""
 
 import re
 
@@ -8,18 +8,19 @@ from flaxdigits import contract, shipped
 from flaxdigits.evaluation import Evaluation
 from flaxdigits.inspection import Inspection
 from flaxdigits.recognizer import Recognizer
+from flaxdigits.training.config import TrainConfig
 
-LARGEST = 12_000_000  # bytes: what a page can be asked to load, and a clone to carry
+LARGEST = {"digits": 12_000_000}  # bytes: what a page can be asked to load, and a clone to carry
 
 
-@pytest.fixture(scope="module")
-def inspection():
-    return Inspection.of(shipped.MODEL)
+@pytest.fixture(scope="module", params=LARGEST)
+def inspection(request):
+    return Inspection.of(shipped.FOLDER / f"{request.param}.onnx")
 
 
 def test_it_is_one_small_file(inspection):
     assert shipped.MODEL.name == "digits.onnx"
-    assert inspection.bytes == shipped.MODEL.stat().st_size <= LARGEST
+    assert inspection.bytes == inspection.path.stat().st_size <= LARGEST[inspection.path.stem]
 
 
 def test_it_keeps_the_contract_and_asks_for_no_newer_runtime(inspection):
@@ -36,8 +37,15 @@ def test_it_says_everything_of_itself(inspection):
     assert re.fullmatch("[0-9a-f]{64}", inspection.metadata["weights_sha256"])
 
 
+def test_its_recipe_is_the_one_beside_it_and_its_data_the_embedded(inspection, mnist_train, tmp_path):
+    (tmp_path / "config.toml").write_text(inspection.metadata["config"])
+    recipe = TrainConfig.from_toml(inspection.path.with_suffix(".toml"))
+    assert TrainConfig.from_toml(tmp_path / "config.toml") == recipe
+    assert inspection.metadata["training_data_sha256"] == mnist_train.sha256
+    assert inspection.metadata["epochs_trained"] == str(recipe.epochs)
+
+
 def test_the_accuracy_it_states_is_the_one_it_has(inspection, mnist_test):
-    stated = float(inspection.metadata["test_accuracy"])
-    assert Evaluation.of(Recognizer(), mnist_test).accuracy == pytest.approx(
-        stated, abs=contract.MOST_ERRORS_LOST / 10_000
-    )
+    stated = float(inspection.metadata["test_accuracy"].split()[0])
+    found = Evaluation.of(Recognizer(inspection.path), mnist_test).accuracy
+    assert found == pytest.approx(stated, abs=contract.MOST_ERRORS_LOST / 10_000)
