@@ -42,7 +42,7 @@ class Deformation:
     elastic: float = 1.2  # standard deviation of the displacement, pixels
     thickness: float = 0.0  # how much thicker a stroke becomes on each side at most, pixels; half as much thinner
     smoothness: float = 4.0  # how far displacements go together, pixels (Simard's sigma)
-    anneal: float = 0.0  # last share of the training in which all displacements shrink to nothing
+    anneal: float = 0.3  # last share of the training, in which all displacements shrink to nothing; 0 = never
 
     def __post_init__(self) -> None:
         check_types(self, "deformation.")
@@ -133,8 +133,8 @@ class TrainConfig:
         check(bool(self.teachers) or self.lesson_epochs == 0, "lesson_epochs", f"0 {untaught}", self.lesson_epochs)
         plain = self.teacher_temperature == 1
         check(bool(self.teachers) or plain, "teacher_temperature", f"1 {untaught}", self.teacher_temperature)
-        bent_alike = self.deformation.anneal == 0 or self.lesson_epochs == 0
-        check(bent_alike, "lesson_epochs", "0 where anneal is used", self.lesson_epochs)
+        bent_alike = self.deformation.anneal == 0 or self.deformation.is_none or self.lesson_epochs == 0
+        check(bent_alike, "lesson_epochs", "0 unless deformation.anneal is 0", self.lesson_epochs)
 
     @property
     def shared_epochs(self) -> int:
