@@ -53,8 +53,8 @@ web *args:
     @node exports/web/build.mjs "$@"
     @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}}
 
-# Make the shipped model by its recipe, exports/digits.toml; goes on with a runs/shipped/digits that is there
-ship: (_ship "digits" "golden")
+# Make the shipped models by exports/*.toml; goes on with what is in runs/shipped (move it away where a recipe changed)
+ship: (_ship "digits" "golden") (_ship "digits-tiny" "golden-tiny" "--precision" "int8")
 
 _ship name golden *options: setup
     @if [ -d runs/shipped/{{name}} ]; then {{bin}}/flaxdigits train --resume runs/shipped/{{name}}; \

@@ -22,7 +22,7 @@ VARIANTS = {
     "no deformation at all": replace(BASE, deformation=NO_DEFORMATION),
     "no elastic deformation": replace(BASE, deformation=replace(BENT, elastic=0)),
     "no affine deformation": replace(BASE, deformation=replace(BENT, rotation=0, shear=0, scale=0, shift=0)),
-    "deformation annealed over the last 30%": replace(BASE, deformation=replace(BENT, anneal=0.3)),
+    "deformation not annealed": replace(BASE, deformation=replace(BENT, anneal=0)),
     "deformation a third stronger": replace(
         BASE, deformation=replace(BENT, rotation=16, shear=0.2, scale=0.16, shift=2, elastic=1.6)
     ),
@@ -51,4 +51,4 @@ def main() -> None:
 
 
 def trained_variant(name: str) -> Run:
-    return trained(f"ablation/{name.replace(' ', '-').replace('%', '')}", VARIANTS[name])
+    return trained(f"ablation/{name.replace(' ', '-')}", VARIANTS[name])

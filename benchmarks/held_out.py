@@ -58,9 +58,7 @@ def judge(run: Run) -> Judgement:
     config, params = trained_weights(run)
     _, held_out = load().split(config.validation, config.seed)
     assert held_out is not None
-    logits, labels = (
-        predict_logits(replace(config, precision="float32"), params, held_out.images),
-        held_out.known_labels(),
-    )
+    logits = predict_logits(replace(config, precision="float32"), params, held_out.images)
+    labels = held_out.known_labels()
     loss = mean_loss(logits / fit_temperature(logits, labels), labels)
     return Judgement(int((logits.argmax(axis=1) != labels).sum()), len(labels), loss)

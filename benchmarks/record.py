@@ -14,11 +14,12 @@ from statistics import mean, stdev
 from benchmarks.sure import tempered
 from flaxdigits import Evaluation, Recognizer, TrainConfig, load
 from flaxdigits.data import MNIST_TEST
+from flaxdigits.errors import RunError
 from flaxdigits.runs import RUNS, Run
 from flaxdigits.shipped import MODEL
 from flaxdigits.training.export import export
 
-RECIPE = MODEL.with_name("digits.toml")
+RECIPE, TINY = MODEL.with_name("digits.toml"), MODEL.with_name("digits-tiny.toml")
 SEEDS = (0, 1, 2)
 FOLDER = RUNS / "record"
 VIEWS = 9
@@ -31,6 +32,7 @@ HEADER = (
 def main() -> None:
     runs = [trained(f"seed{seed}", RECIPE, seed) for seed in SEEDS]
     pupil = trained("taught", RECIPE, 0, "--teachers", ",".join(str(run) for run in runs))
+    tiny = [trained(f"tiny{seed}", TINY, seed) for seed in SEEDS]
     committee, views = FOLDER / "committee.onnx", FOLDER / "committee-views.onnx"
     print(HEADER)
     print("|---" * HEADER.count(" | ") + "|---|")
@@ -38,11 +40,19 @@ def main() -> None:
     show(f"a committee of {len(runs)}", [export(runs, committee).path], runs)
     show(f"the same, {VIEWS} views", [export(runs, views, views=VIEWS).path], runs)
     show("one network taught by that committee", [pupil.model], [pupil])
+    show("the tiny one, int8", [export(run, precision="int8").path for run in tiny], tiny)
 
 
 def trained(name: str, recipe: Path, seed: int, *options: str) -> Run:
-    """Trains what is not trained yet."""
+    """Trains what is not trained yet.
+
+    Raises:
+        RunError: where a run of that name has another recipe.
+    """
     program, run = str(Path(sys.executable).with_name("flaxdigits")), Run(FOLDER / name)
+    wanted = TrainConfig.from_toml(recipe).changed(seed=seed)
+    if run.config.exists() and replace(TrainConfig.from_toml(run.config), teachers=()) != wanted:
+        raise RunError(f"{run}: of another recipe; move it away to train this one")
     begin = ["--config", str(recipe), "--seed", str(seed), "--out", str(run), *options]
     if not run.model.exists():
         subprocess.run([program, "train", *(["--resume", str(run)] if run.config.exists() else begin)], check=True)

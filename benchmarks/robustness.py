@@ -17,6 +17,7 @@ VARIANTS = (
     "no elastic deformation",
     "no affine deformation",
     "no other pens",
+    "deformation not annealed",
     "deformation a third weaker",
     "all of it",
     "deformation a third stronger",

@@ -1,4 +1,4 @@
-"""What the page in exports/web weighs, how soon it can answer, and how fast it follows the pen.
+"""What the page in exports/web weighs, how soon it can answer, and how fast it follows the pen, with either model.
 
 It is built anew and driven in the Chromium that is installed, served from this machine, so the
 times hold no network. An answer counts as there when the page's own text says it; the screen
@@ -103,9 +103,9 @@ def answer_delays(browser: Browser, site: str) -> list[float]:
     return delays
 
 
-def main() -> None:
-    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=WEB, check=True)
-    subprocess.run(["node", "build.mjs"], cwd=WEB, check=True, stdout=subprocess.DEVNULL)
+def measure(words: tuple[str, ...]) -> None:
+    """Builds the page with what build.mjs is given, and prints what it takes."""
+    subprocess.run(["node", "build.mjs", *words], cwd=WEB, check=True, stdout=subprocess.DEVNULL)
     with (
         served(WEB / "dist") as site,
         sync_playwright() as playwright,
@@ -122,3 +122,9 @@ def main() -> None:
         f"from pen to answer {statistics.median(delays):.0f} ms, "
         f"95th percentile {np.percentile(delays, 95):.0f} ms (of {len(delays)} movements)"
     )
+
+
+def main() -> None:
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--silent"], cwd=WEB, check=True)
+    for words in ("../digits-tiny.onnx", "../golden-tiny"), ():
+        measure(words)

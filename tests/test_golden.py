@@ -199,7 +199,7 @@ def test_other_json_is_no_golden_vectors(recognizer, folder, text):
     assert complaint(recognizer, folder).startswith(f"{folder}/golden.json: not golden vectors, or cut off: ")
 
 
-@pytest.mark.parametrize(("model", "golden"), [("digits.onnx", "golden")])
+@pytest.mark.parametrize(("model", "golden"), [("digits.onnx", "golden"), ("digits-tiny.onnx", "golden-tiny")])
 def test_a_shipped_model_answers_its_own_vectors(model, golden):
     recognizer, folder = Recognizer(shipped.FOLDER / model), shipped.FOLDER / golden
     report = check_golden(recognizer, folder)

@@ -9,7 +9,7 @@ import pytest
 from flaxdigits.errors import RunError, TrainingInterrupted
 from flaxdigits.recognizer import Recognizer
 from flaxdigits.runs import Run
-from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.config import Deformation, TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.export import export, predict_probabilities
 from flaxdigits.training.fit import fit
@@ -145,7 +145,9 @@ def test_the_temperature_is_of_the_weights_that_were_saved(committee, tmp_path):
 
 
 def test_the_temperature_of_a_run_that_stopped_early_is_the_best_epoch_s(mnist_train, tmp_path):
-    config = ONE.changed(epochs=40, patience=1, learning_rate=3e-2, schedule="constant")
+    config = ONE.changed(
+        epochs=40, patience=1, learning_rate=3e-2, schedule="constant", deformation=Deformation(anneal=0)
+    )
     reports = list(fit(mnist_train[:1000], config, tmp_path / "run"))
     best = min(reports, key=lambda report: report.val_loss)
     assert best is not reports[-1]

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from flaxdigits.training.config import NO_DEFORMATION, TrainConfig
+from flaxdigits.training.config import NO_DEFORMATION, Deformation, TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.network import make_graph
 from flaxdigits.training.optimizer import make_schedule
@@ -75,6 +75,19 @@ def test_an_epoch_meets_every_digit_and_its_short_last_batch_is_filled_up():
     rows = np.concatenate([batch_rows(order, batch, 16) for batch in range(4)])
     assert set(rows[:50]) == set(range(50))
     np.testing.assert_array_equal(rows[50:], order[:14])
+
+
+def test_a_training_anneals_its_deformation_at_its_end_alone(mnist_test):
+    weights = []
+    for anneal in (0.0, 0.5):
+        config = SMALL.changed(deformation=Deformation(anneal=anneal))
+        advance = make_advance(config, 4, make_mesh("cpu", 16))  # 8 steps in all, the last 4 annealed
+        state, digits = init_state(config, 4), training_set(mnist_test, 64)
+        for first, last in ((0, 5), (5, 8)):  # step 4 is still bent with a strength of 1
+            state = advance(state, digits, first, last)
+            weights.append(leaves(state.params)[0])
+    np.testing.assert_array_equal(weights[0], weights[2])
+    assert np.abs(weights[1] - weights[3]).max() > 1e-4
 
 
 def test_an_epoch_in_one_piece_and_in_slices_give_the_same_bits(mnist_test):

@@ -7,7 +7,7 @@ import subprocess
 
 import numpy as np
 import pytest
-from page import DRAWINGS, EXPORTS, GOLDEN, WEB, choose, draw, png, probabilities, saw, shows, shows_nothing
+from page import DRAWINGS, EXPORTS, GOLDEN, WEB, WIDE, choose, draw, png, probabilities, saw, shows, shows_nothing
 
 from flaxdigits.recognizer import Recognizer
 
@@ -163,6 +163,16 @@ def test_the_self_test_passes_and_says_with_what(page):
     total = len(pictures["pictures"]) + len(pictures["blank"])
     assert lines[1:] == [f"golden pictures: {total} passed, 0 failed, byte for byte", f"onnxruntime-web {runtime}"]
     assert not page.locator("#selftest-result.failed").count()
+
+
+def test_the_self_test_passes_with_the_tiny_model(open_page, site):
+    page = open_page(**WIDE)
+    page.route(f"{site}digits.onnx", lambda route: route.fulfill(path=EXPORTS / "digits-tiny.onnx"))
+    page.route(f"{site}golden/golden.json", lambda route: route.fulfill(path=EXPORTS / "golden-tiny" / "golden.json"))
+    page.reload()
+    page.click("#selftest")
+    shows(page, "#selftest-result", re.compile("golden vectors: 40 passed, 0 failed, .* of 2e-2 allowed"))
+    page.context.close()
 
 
 def test_the_self_test_fails_on_wrong_golden_files(page):

@@ -42,7 +42,7 @@ class Deformation:
     elastic: float = 1.2  # standard deviation of the displacement, pixels
     thickness: float = 0.0  # how much thicker a stroke becomes on each side at most, pixels; half as much thinner
     smoothness: float = 4.0  # how far displacements go together, pixels (Simard's sigma)
-    anneal: float = 0.3  # last share of the training, in which all displacements shrink to nothing; 0 = never
+    anneal: float = 0.3  # last share of the training, in which all of this shrinks to nothing; 0 = never
 
     def __post_init__(self) -> None:
         check_types(self, "deformation.")
@@ -59,7 +59,7 @@ class Deformation:
         return not any((self.rotation, self.shear, self.scale, self.shift, self.elastic, self.thickness))
 
 
-NO_DEFORMATION = Deformation(rotation=0, shear=0, scale=0, shift=0, elastic=0)
+NO_DEFORMATION = Deformation(rotation=0, shear=0, scale=0, shift=0, elastic=0, anneal=0)
 
 
 @dataclass(frozen=True)
@@ -113,6 +113,8 @@ class TrainConfig:
         self._check_maps()
         self._check_lessons()
         check(self.patience == 0 or self.validation > 0, "patience", "0 where nothing is held out", self.patience)
+        unless = "0 unless deformation.anneal is 0: what ends early is not annealed"
+        check(self.patience == 0 or self.deformation.anneal == 0, "patience", unless, self.patience)
         check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
 
     def _check_maps(self) -> None:
@@ -133,8 +135,8 @@ class TrainConfig:
         check(bool(self.teachers) or self.lesson_epochs == 0, "lesson_epochs", f"0 {untaught}", self.lesson_epochs)
         plain = self.teacher_temperature == 1
         check(bool(self.teachers) or plain, "teacher_temperature", f"1 {untaught}", self.teacher_temperature)
-        bent_alike = self.deformation.anneal == 0 or self.deformation.is_none or self.lesson_epochs == 0
-        check(bent_alike, "lesson_epochs", "0 unless deformation.anneal is 0", self.lesson_epochs)
+        unless = "0 unless deformation.anneal is 0"
+        check(self.lesson_epochs == 0 or self.deformation.anneal == 0, "lesson_epochs", unless, self.lesson_epochs)
 
     @property
     def shared_epochs(self) -> int:

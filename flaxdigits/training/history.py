@@ -15,7 +15,7 @@ class EpochReport:
     The training figures are of the digits as trained on, deformed, with smoothed labels or a teacher's
     answers (then the loss is against these, times the square of their temperature), by the weights as
     they were at each step; the validation figures are of clean digits, by the weights
-    that would be exported. So validation usually looks better.
+    that would be exported. So validation looks better until the deformation is annealed.
     """
 
     epoch: int  # from 1
