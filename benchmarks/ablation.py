@@ -17,7 +17,6 @@ BENT = BASE.deformation
 VARIANTS = {
     "all of it": BASE,
     "dense from the start": replace(BASE, map_sides=()),
-    "convolutions for two fifths of the time": replace(BASE, sharing=0.4),
     "no other pens": replace(BASE, deformation=replace(BENT, thickness=0)),
     "no deformation at all": replace(BASE, deformation=NO_DEFORMATION),
     "no elastic deformation": replace(BASE, deformation=replace(BENT, elastic=0)),
@@ -31,12 +30,8 @@ VARIANTS = {
     ),
     "no averaged weights": replace(BASE, ema_decay=0),
     "no label smoothing": replace(BASE, label_smoothing=0),
-    "label smoothing 0.1": replace(BASE, label_smoothing=0.1),
     "no weight decay": replace(BASE, weight_decay=0),
     "constant learning rate": replace(BASE, schedule="constant"),
-    "batches of 128 at half the rate, averaged as far": replace(
-        BASE, batch_size=128, learning_rate=1e-3, ema_decay=0.9995
-    ),
     "float32": replace(BASE, precision="float32"),
     "a committee of three": replace(BASE, members=3),
 }

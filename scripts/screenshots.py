@@ -1,0 +1,57 @@
+"""Makes docs/page-wide.png and docs/page-phone.png: the page with the shipped model, in the Chromium that is installed.
+
+In the root of the project: .venv/bin/python -m scripts.screenshots
+"""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks.web import CHROMIUM, WEB, served
+
+DOCS = Path(__file__).parents[1] / "docs"
+FIVE = [
+    [(0.68, 0.18), (0.55, 0.2), (0.41, 0.2), (0.37, 0.46), (0.43, 0.43), (0.5, 0.42), (0.58, 0.44), (0.66, 0.5),
+     (0.7, 0.6), (0.67, 0.71), (0.6, 0.79), (0.49, 0.82), (0.37, 0.8), (0.29, 0.74)],
+]  # fmt: skip
+SEVEN = [[(0.3, 0.2), (0.5, 0.21), (0.7, 0.2), (0.62, 0.37), (0.53, 0.58), (0.45, 0.8)]]
+PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "device_scale_factor": 2, "color_scheme": "dark"}
+WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
+
+
+def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: list, *, test: bool) -> None:
+    """Draws a digit, lets the page test itself where asked, and saves what is on the screen."""
+    page = browser.new_context(**options).new_page()
+    page.goto(site)
+    page.locator("#selftest:enabled").wait_for()
+    pad = page.locator("#pad").bounding_box()
+    assert pad
+    for stroke in strokes:
+        places = [(pad["x"] + x * pad["width"], pad["y"] + y * pad["height"]) for x, y in stroke]
+        page.mouse.move(*places[0])
+        page.mouse.down()
+        for place in places[1:]:
+            page.mouse.move(*place, steps=4)
+        page.mouse.up()
+    if test:
+        page.click("#selftest")
+        page.get_by_text("golden pictures").wait_for()
+    page.screenshot(path=DOCS / name)
+    page.context.close()
+
+
+def main() -> None:
+    subprocess.run(["node", "build.mjs"], cwd=WEB, check=True, stdout=subprocess.DEVNULL)
+    with (
+        served(WEB / "dist") as site,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM) as browser,
+    ):
+        screenshot(browser, site, "page-wide.png", WIDE, FIVE, test=True)
+        screenshot(browser, site, "page-phone.png", PHONE, SEVEN, test=False)
+
+
+if __name__ == "__main__":
+    main()
