@@ -7,38 +7,42 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 from playwright.sync_api import Browser, sync_playwright
+from scipy.interpolate import make_interp_spline
 
 from benchmarks.web import CHROMIUM, WEB, served
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIVE = [
-    [(0.68, 0.18), (0.55, 0.2), (0.41, 0.2), (0.37, 0.46), (0.43, 0.43), (0.5, 0.42), (0.58, 0.44), (0.66, 0.5),
-     (0.7, 0.6), (0.67, 0.71), (0.6, 0.79), (0.49, 0.82), (0.37, 0.8), (0.29, 0.74)],
-]  # fmt: skip
-SEVEN = [[(0.3, 0.2), (0.5, 0.21), (0.7, 0.2), (0.62, 0.37), (0.53, 0.58), (0.45, 0.8)]]
+    [(0.68, 0.18), (0.55, 0.2), (0.41, 0.2)],
+    [(0.41, 0.2), (0.39, 0.33), (0.37, 0.46)],
+    [(0.37, 0.46), (0.5, 0.41), (0.63, 0.46), (0.7, 0.61), (0.64, 0.75), (0.5, 0.82), (0.38, 0.8), (0.29, 0.74)],
+]
+SEVEN = [[(0.3, 0.2), (0.5, 0.21), (0.7, 0.2)], [(0.7, 0.2), (0.55, 0.5), (0.45, 0.8)]]
 PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "device_scale_factor": 2, "color_scheme": "dark"}
 WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 
 
 def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: list, *, test: bool) -> None:
-    """Draws a digit, lets the page test itself where asked, and saves what is on the screen."""
+    """Draws a digit, lets the page test itself where asked, and saves the whole page."""
     page = browser.new_context(**options).new_page()
     page.goto(site)
     page.locator("#selftest:enabled").wait_for()
     pad = page.locator("#pad").bounding_box()
     assert pad
     for stroke in strokes:
-        places = [(pad["x"] + x * pad["width"], pad["y"] + y * pad["height"]) for x, y in stroke]
+        curve = make_interp_spline(range(len(stroke)), stroke, k=2)(np.linspace(0, len(stroke) - 1, 40))
+        places = [(pad["x"] + x * pad["width"], pad["y"] + y * pad["height"]) for x, y in curve]
         page.mouse.move(*places[0])
         page.mouse.down()
         for place in places[1:]:
-            page.mouse.move(*place, steps=4)
+            page.mouse.move(*place)
         page.mouse.up()
     if test:
         page.click("#selftest")
         page.get_by_text("golden pictures").wait_for()
-    page.screenshot(path=DOCS / name)
+    page.screenshot(path=DOCS / name, full_page=True)
     page.context.close()
 
 
