@@ -35,11 +35,16 @@ def trained(name: str, config: TrainConfig) -> Run:
         RunError: where a run of that name has another configuration.
     """
     run = Run(RUNS / name)
-    if run.config.exists() and TrainConfig.from_toml(run.config).sha256 != config.sha256:
-        raise RunError(f"{run}: of another configuration; move it away to train this one")
+    refuse_another(run, config)
     for _ in resume(load(), run) if run.config.exists() else fit(load(), config, run.path):
         pass
     return run
+
+
+def refuse_another(run: Run, config: TrainConfig) -> None:
+    """Raises RunError where there is such a run already, of another configuration."""
+    if run.config.exists() and TrainConfig.from_toml(run.config).sha256 != config.sha256:
+        raise RunError(f"{run}: of another configuration; move it away to train this one")
 
 
 def as_model(run: Run, precision: Precision = "float32") -> tuple[Recognizer, int]:

@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 from statistics import mean, stdev
 
+from benchmarks.held_out import refuse_another
 from benchmarks.sure import tempered
 from flaxdigits import Evaluation, Recognizer, TrainConfig, load
 from flaxdigits.data import MNIST_TEST
-from flaxdigits.errors import RunError
 from flaxdigits.runs import RUNS, Run
 from flaxdigits.shipped import MODEL
 from flaxdigits.training.export import export
@@ -31,7 +31,7 @@ HEADER = (
 
 def main() -> None:
     runs = [trained(f"seed{seed}", RECIPE, seed) for seed in SEEDS]
-    pupil = trained("taught", RECIPE, 0, "--teachers", ",".join(str(run) for run in runs))
+    pupil = trained("taught", RECIPE, 0, tuple(str(run) for run in runs))
     tiny = [trained(f"tiny{seed}", TINY, seed) for seed in SEEDS]
     committee, views = FOLDER / "committee.onnx", FOLDER / "committee-views.onnx"
     print(HEADER)
@@ -43,17 +43,16 @@ def main() -> None:
     show("the tiny one, int8", [export(run, precision="int8").path for run in tiny], tiny)
 
 
-def trained(name: str, recipe: Path, seed: int, *options: str) -> Run:
+def trained(name: str, recipe: Path, seed: int, teachers: tuple[str, ...] = ()) -> Run:
     """Trains what is not trained yet.
 
     Raises:
-        RunError: where a run of that name has another recipe.
+        RunError: where a run of that name has another configuration.
     """
     program, run = str(Path(sys.executable).with_name("flaxdigits")), Run(FOLDER / name)
-    wanted = TrainConfig.from_toml(recipe).changed(seed=seed)
-    if run.config.exists() and replace(TrainConfig.from_toml(run.config), teachers=()) != wanted:
-        raise RunError(f"{run}: of another recipe; move it away to train this one")
-    begin = ["--config", str(recipe), "--seed", str(seed), "--out", str(run), *options]
+    refuse_another(run, TrainConfig.from_toml(recipe).changed(seed=seed, teachers=teachers))
+    told = ["--teachers", ",".join(teachers)] if teachers else []
+    begin = ["--config", str(recipe), "--seed", str(seed), "--out", str(run), *told]
     if not run.model.exists():
         subprocess.run([program, "train", *(["--resume", str(run)] if run.config.exists() else begin)], check=True)
     return run

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -56,9 +57,21 @@ def served(folder: Path) -> Iterator[str]:
         server.shutdown()
 
 
-def opened(browser: Browser, site: str) -> Page:
+@contextmanager
+def built(*words: str) -> Iterator[tuple[Browser, str]]:
+    """Builds the page with what build.mjs is given, serves it, and starts a browser for it."""
+    subprocess.run(["node", "build.mjs", *words], cwd=WEB, check=True, stdout=subprocess.DEVNULL)
+    with (
+        served(WEB / "dist") as site,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM) as browser,
+    ):
+        yield browser, site
+
+
+def opened(browser: Browser, site: str, **options: Any) -> Page:
     """Opens the page with nothing in any cache, and waits until it can answer."""
-    page = browser.new_context().new_page()
+    page = browser.new_context(**options).new_page()
     page.goto(site)
     page.locator("#selftest:enabled").wait_for()
     return page
@@ -104,13 +117,8 @@ def answer_delays(browser: Browser, site: str) -> list[float]:
 
 
 def measure(words: tuple[str, ...]) -> None:
-    """Builds the page with what build.mjs is given, and prints what it takes."""
-    subprocess.run(["node", "build.mjs", *words], cwd=WEB, check=True, stdout=subprocess.DEVNULL)
-    with (
-        served(WEB / "dist") as site,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM) as browser,
-    ):
+    """Prints what the page takes that is built with these words."""
+    with built(*words) as (browser, site):
         page = opened(browser, site)
         print(f"Chromium {browser.version}, {page.locator('#model').inner_text()}, {platform.machine()}")
         page.context.close()

@@ -3,15 +3,13 @@
 In the root of the project: .venv/bin/python -m scripts.screenshots
 """
 
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 from scipy.interpolate import make_interp_spline
 
-from benchmarks.web import CHROMIUM, WEB, served
+from benchmarks.web import built, opened
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIVE = [
@@ -26,9 +24,7 @@ WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 
 def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: list, *, test: bool) -> None:
     """Draws a digit, lets the page test itself where asked, and saves the whole page."""
-    page = browser.new_context(**options).new_page()
-    page.goto(site)
-    page.locator("#selftest:enabled").wait_for()
+    page = opened(browser, site, **options)
     pad = page.locator("#pad").bounding_box()
     assert pad
     for stroke in strokes:
@@ -47,12 +43,7 @@ def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: l
 
 
 def main() -> None:
-    subprocess.run(["node", "build.mjs"], cwd=WEB, check=True, stdout=subprocess.DEVNULL)
-    with (
-        served(WEB / "dist") as site,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM) as browser,
-    ):
+    with built() as (browser, site):
         screenshot(browser, site, "page-wide.png", WIDE, FIVE, test=True)
         screenshot(browser, site, "page-phone.png", PHONE, SEVEN, test=False)
 

@@ -121,7 +121,7 @@ def test_a_file_that_is_no_toml_is_refused(content, tmp_path):
 
 def test_the_shipped_recipe_is_the_record_preset_on_all_digits():
     recipe = TrainConfig.from_toml(shipped.FOLDER / "digits.toml")
-    assert recipe == PRESETS["record"].changed(validation=0, temperature=recipe.temperature)
+    assert recipe == PRESETS["record"].changed(validation=0, temperature=0.69)
 
 
 @pytest.mark.parametrize("name", ["digits.toml", "digits-tiny.toml"])

@@ -20,6 +20,7 @@ def inspection(request):
 
 
 def test_it_is_one_small_file(inspection):
+    assert shipped.MODEL.name == "digits.onnx"
     assert inspection.bytes == inspection.path.stat().st_size <= LARGEST[inspection.path.stem]
 
 
