@@ -1,9 +1,12 @@
 """The page in exports/web, built with npm and node and opened in a real Chromium: fixtures, and what a user does."""
 
+import fcntl
 import io
 import math
 import re
+import shutil
 import subprocess
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -39,15 +42,26 @@ DRAWINGS = {
 }
 
 
+@contextmanager
+def one_worker():
+    """Keeps the other workers' tests out of exports/web, where each of them builds the page."""
+    with (WEB / "build.mjs").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="session")
-def site(need, install):
-    """The page's address, built and served."""
+def site(need, install, tmp_path_factory):
+    """The page's address, built, and served from a copy of this worker's own."""
     npm, node = (need("Node.js 20 or newer: nodejs.org", name) for name in ("npm", "node"))
     installed, wanted = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
-    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
-        install(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=WEB)
-    subprocess.run([node, "build.mjs"], cwd=WEB, check=True)
-    with served(WEB / "dist") as address:
+    copy = tmp_path_factory.mktemp("site")
+    with one_worker():
+        if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+            install(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=WEB)
+        subprocess.run([node, "build.mjs"], cwd=WEB, check=True)
+        shutil.copytree(WEB / "dist", copy, dirs_exist_ok=True)
+    with served(copy) as address:
         yield address
 
 
