@@ -68,6 +68,7 @@ def site(need, install, tmp_path_factory):
 @pytest.fixture(scope="session")
 def browser(need):
     chromium = need("apt-get install chromium", "chromium", "google-chrome")
+    expect.set_options(timeout=30_000)  # a busy machine is no fault of the page
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as it:
         yield it
 
