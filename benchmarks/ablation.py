@@ -9,6 +9,7 @@ that was stopped goes on.
 from dataclasses import replace
 
 from benchmarks.held_out import RECORD, judge, trained
+from benchmarks.tables import print_header, print_row
 from flaxdigits.runs import Run
 from flaxdigits.training.config import NO_DEFORMATION
 
@@ -38,11 +39,10 @@ VARIANTS = {
 
 
 def main() -> None:
-    print("| variant | errors | calibrated loss, nats | epochs |")
-    print("|---|---|---|---|")
+    print_header("variant", "errors", "calibrated loss, nats", "epochs")
     for name, config in VARIANTS.items():
         found = judge(trained_variant(name))
-        print(f"| {name} | {found.errors} of {found.digits:,} | {found.loss:.4f} | {config.epochs} |", flush=True)
+        print_row(name, f"{found.errors} of {found.digits:,}", f"{found.loss:.4f}", config.epochs)
 
 
 def trained_variant(name: str) -> Run:

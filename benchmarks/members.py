@@ -4,6 +4,7 @@ import time
 
 import jax
 
+from benchmarks.tables import print_header, print_row
 from flaxdigits import TrainConfig, load
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.state import init_state
@@ -15,12 +16,11 @@ STEPS = 10
 
 
 def main() -> None:
-    print(f"| stack | one network, digits/s | {MEMBERS} at once, digits/s of all together | ratio |")
-    print("|---|---|---|---|")
+    print_header("stack", "one network, digits/s", f"{MEMBERS} at once, digits/s of all together", "ratio")
     for hidden in STACKS:
         config = TrainConfig(hidden=hidden)
         one, together = rate(config), rate(config.changed(members=MEMBERS))
-        print(f"| {'-'.join(map(str, hidden))} | {one:,.0f} | {together:,.0f} | {together / one:.2f} |", flush=True)
+        print_row("-".join(map(str, hidden)), f"{one:,.0f}", f"{together:,.0f}", f"{together / one:.2f}")
 
 
 def rate(config: TrainConfig) -> float:

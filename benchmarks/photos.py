@@ -6,6 +6,7 @@ Each digit is drawn at a random place and size in strokes that take 70% of the l
 import numpy as np
 from PIL import Image
 
+from benchmarks.tables import print_header, print_row
 from flaxdigits import Recognizer, load
 from flaxdigits.errors import DataError
 from flaxdigits.pictures import to_mnist
@@ -59,7 +60,7 @@ def photograph(digit: np.ndarray, light: np.ndarray, rng: np.random.Generator) -
 
 def main() -> None:
     recognizer, test = Recognizer(), load("mnist-test")[:DIGITS]
-    print(f"| light | read rightly, of {DIGITS} | no digit found |\n|---|---|---|")
+    print_header("light", f"read rightly, of {DIGITS}", "no digit found")
     for kind, make in LIGHT.items():
         rng, right, unread = np.random.default_rng(0), 0, 0
         for digit, label in zip(test.images, test.known_labels(), strict=True):
@@ -67,4 +68,4 @@ def main() -> None:
                 right += recognizer(to_mnist(photograph(digit, make(rng), rng))[None]).digits[0] == label
             except DataError:
                 unread += 1
-        print(f"| {kind} | {right} | {unread} |", flush=True)
+        print_row(kind, right, unread)

@@ -9,31 +9,37 @@ from pathlib import Path
 from typing import get_args
 
 from benchmarks.speed import latency, throughput
+from benchmarks.tables import print_header, print_row
 from flaxdigits import Evaluation, Recognizer, export, load
 from flaxdigits.contract import Precision
 from flaxdigits.runs import RUNS
 
 NAMES = ("digits", "digits-tiny")
+HEADER = (
+    "network", "precision", "errors", "read otherwise", "largest difference", "between batches", "MB",
+    "one digit, ms", "digits/s at 1,000",
+)  # fmt: skip
 
 
 def main() -> None:
-    print(
-        "| network | precision | errors | read otherwise | largest difference | between batches | MB | one digit, ms "
-        "| digits/s at 1,000 |"
-    )
-    print("|---|---|---|---|---|---|---|---|---|")
+    print_header(*HEADER)
     for name in NAMES:
         for precision in get_args(Precision):
-            print(row(name, precision), flush=True)
+            print_row(name, precision, *cells(name, precision))
 
 
-def row(name: str, precision: Precision) -> str:
+def cells(name: str, precision: Precision) -> list[str]:
+    """Measures a form of a network, for the columns of HEADER from the third on."""
     with tempfile.TemporaryDirectory() as folder:
         report = export(RUNS / "shipped" / name, Path(folder) / "model.onnx", precision=precision)
         recognizer = Recognizer(report.path)
         errors = Evaluation.of(recognizer, load("mnist-test")).errors
-        return (
-            f"| {name} | {precision} | {errors} | {report.gate.differing} | {report.gate.largest_difference:.1e} | "
-            f"{report.gate.largest_difference_between_batches:.1e} | {report.bytes / 1e6:.2f} | "
-            f"{1e3 * latency(recognizer):.3f} | {throughput(recognizer):,.0f} |"
-        )
+        return [
+            f"{errors}",
+            f"{report.gate.differing}",
+            f"{report.gate.largest_difference:.1e}",
+            f"{report.gate.largest_difference_between_batches:.1e}",
+            f"{report.bytes / 1e6:.2f}",
+            f"{1e3 * latency(recognizer):.3f}",
+            f"{throughput(recognizer):,.0f}",
+        ]

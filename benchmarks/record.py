@@ -13,6 +13,7 @@ from statistics import mean, stdev
 
 from benchmarks.held_out import refuse_another
 from benchmarks.sure import tempered
+from benchmarks.tables import print_header, print_row
 from flaxdigits import Evaluation, Recognizer, TrainConfig, load
 from flaxdigits.data import MNIST_TEST
 from flaxdigits.runs import RUNS, Run
@@ -24,9 +25,9 @@ SEEDS = (0, 1, 2)
 FOLDER = RUNS / "record"
 VIEWS = 9
 HEADER = (
-    "| what | accuracy on the 10,000, % | n | epochs | hours a network | calibration error at temperature 1 "
-    "| as exported | loss at temperature 1, nats | as exported |"
-)
+    "what", "accuracy on the 10,000, %", "n", "epochs", "hours a network", "calibration error at temperature 1",
+    "as exported", "loss at temperature 1, nats", "as exported",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -34,8 +35,7 @@ def main() -> None:
     pupil = trained("taught", RECIPE, 0, tuple(str(run) for run in runs))
     tiny = [trained(f"tiny{seed}", TINY, seed) for seed in SEEDS]
     committee, views = FOLDER / "committee.onnx", FOLDER / "committee-views.onnx"
-    print(HEADER)
-    print("|---" * HEADER.count(" | ") + "|---|")
+    print_header(*HEADER)
     show("one network", [run.model for run in runs], runs)
     show(f"a committee of {len(runs)}", [export(runs, committee).path], runs)
     show(f"the same, {VIEWS} views", [export(runs, views, views=VIEWS).path], runs)
@@ -61,7 +61,7 @@ def trained(name: str, recipe: Path, seed: int, teachers: tuple[str, ...] = ()) 
 def show(what: str, models: list[Path], runs: list[Run]) -> None:
     before, after = zip(*map(judge, models), strict=True)
     hours = mean(run.history_frame()["seconds"].sum() / 3600 for run in runs)
-    cells = [
+    print_row(
         what,
         spread([100 * one.accuracy for one in after]),
         f"{len(models)}",
@@ -69,8 +69,7 @@ def show(what: str, models: list[Path], runs: list[Run]) -> None:
         f"{hours:.1f}",
         *(f"{mean(one.calibration_error for one in judged):.4f}" for judged in (before, after)),
         *(f"{mean(one.loss for one in judged):.4f}" for judged in (before, after)),
-    ]
-    print(f"| {' | '.join(cells)} |", flush=True)
+    )
 
 
 def judge(model: Path) -> tuple[Evaluation, Evaluation]:

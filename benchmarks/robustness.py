@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks import ablation
 from benchmarks.corruptions import CORRUPTIONS
 from benchmarks.held_out import HELD_OUT, RECORD, as_model, trained
+from benchmarks.tables import print_header, print_row
 from flaxdigits import Digits, Recognizer, load
 
 VARIANTS = (
@@ -30,12 +31,11 @@ def main() -> None:
     runs = {f"{name}, {ablation.BASE.epochs} epochs": ablation.trained_variant(name) for name in VARIANTS}
     runs[f"record, {RECORD.epochs} epochs"] = trained("held-out", RECORD)
     recognizers = [as_model(run)[0] for run in runs.values()]
-    print(f"| accuracy of {len(held_out):,}, % | {' | '.join(runs)} |")
-    print("|---|" + "---|" * len(runs))
+    print_header(f"accuracy of {len(held_out):,}, %", *runs)
     table = {name: judge(name, held_out, recognizers) for name in CORRUPTIONS}
     table["mean of the corruptions"] = np.mean([found for name, found in table.items() if name != "none"], axis=0)
     for name, accuracies in table.items():
-        print(f"| {name} | {' | '.join(f'{accuracy:.2f}' for accuracy in accuracies)} |")
+        print_row(name, *(f"{accuracy:.2f}" for accuracy in accuracies))
 
 
 def judge(name: str, digits: Digits, recognizers: list[Recognizer]) -> np.ndarray:

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.held_out import HELD_OUT, RECORD, Judgement, as_model, judge, trained
 from benchmarks.speed import latency, throughput
+from benchmarks.tables import print_header, print_row
 from flaxdigits import TrainConfig, load
 from flaxdigits.runs import Run
 from flaxdigits.training.presets import REFERENCE_HIDDEN
@@ -29,9 +30,9 @@ STACKS = (
 )
 PLOT = Path(__file__).parents[1] / "docs" / "error-against-parameters.png"
 HEADER = (
-    "| stack | parameters | misread | taught | in int8 | MB | in int8 | one digit, ms | in int8 "
-    "| digits/s at 1,000 | in int8 |"
-)
+    "stack", "parameters", "misread", "taught", "in int8", "MB", "in int8", "one digit, ms", "in int8",
+    "digits/s at 1,000", "in int8",
+)  # fmt: skip
 
 
 def main() -> None:
@@ -39,10 +40,9 @@ def main() -> None:
     plain = [trained_stack(hidden) for hidden in STACKS]
     taught = [trained_stack(hidden, teacher) for hidden in STACKS]
     plot(plain, taught, teacher)
-    print(HEADER)
-    print("|---" * HEADER.count(" | ") + "|---|")
+    print_header(*HEADER)
     for run, pupil in zip(plain, taught, strict=True):
-        print(row(run, pupil), flush=True)
+        print_row(*cells(run, pupil))
 
 
 def trained_stack(hidden: tuple[int, ...], teacher: Run | None = None) -> Run:
@@ -54,11 +54,12 @@ def trained_stack(hidden: tuple[int, ...], teacher: Run | None = None) -> Run:
     return trained(f"sizes/{name}-taught", replace(config, teachers=(str(teacher.path),)))
 
 
-def row(run: Run, pupil: Run) -> str:
+def cells(run: Run, pupil: Run) -> list[str]:
+    """Measures a stack, for the columns of HEADER."""
     config = TrainConfig.from_toml(run.config)
     _, held_out = load().split(HELD_OUT, config.seed)
     (full, size), (small, int8_size) = as_model(run), as_model(run, "int8")
-    cells = [
+    return [
         "-".join(map(str, config.hidden)),
         f"{config.parameters:,}",
         f"{judge(run).errors}",
@@ -68,7 +69,6 @@ def row(run: Run, pupil: Run) -> str:
         *(f"{1e3 * latency(model):.3f}" for model in (full, small)),
         *(f"{throughput(model):,.0f}" for model in (full, small)),
     ]
-    return f"| {' | '.join(cells)} |"
 
 
 def plot(plain: list[Run], taught: list[Run], teacher: Run) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from benchmarks.held_out import RECORD, as_model, trained
+from benchmarks.tables import print_header, print_row
 from flaxdigits import Recognizer, load
 from flaxdigits.pictures import to_mnist
 
@@ -37,8 +38,7 @@ def main() -> None:
     rng = np.random.default_rng(0)
     drawn = recognizer(np.stack([scribble(rng) for _ in range(SCRIBBLES)]))
     confidences, scribbles = (tempered(a.probabilities, temperature).max(axis=1) for a in (answer, drawn))
-    print(f"| below | of {len(wrong):,} held-out digits | of the {wrong.sum()} read wrongly | of scribbles |")
-    print("|---|---|---|---|")
+    print_header("below", f"of {len(wrong):,} held-out digits", f"of the {wrong.sum()} read wrongly", "of scribbles")
     for sure in (0.5, 0.6, 0.7, 0.8, 0.9, 0.95):
         unsure = confidences < sure
-        print(f"| {sure} | {unsure.mean():.1%} | {(unsure & wrong).sum()} | {(scribbles < sure).mean():.0%} |")
+        print_row(sure, f"{unsure.mean():.1%}", (unsure & wrong).sum(), f"{(scribbles < sure).mean():.0%}")
