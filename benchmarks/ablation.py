@@ -35,6 +35,7 @@ VARIANTS = {
     "constant learning rate": replace(BASE, schedule="constant"),
     "float32": replace(BASE, precision="float32"),
     "a committee of three": replace(BASE, members=3),
+    "taught by that committee": replace(BASE, teachers=("runs/ablation/a-committee-of-three",)),
 }
 
 
