@@ -201,6 +201,27 @@ def test_interrupted_training_says_how_to_go_on_and_does(folder):
     assert weights(folder, "runs/stopped") == weights(folder, "runs/whole")
 
 
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_a_training_that_is_stopped_while_it_compiles_can_go_on(kind, folder):
+    process = start_training(folder, "--config", "config.toml", "--out", f"runs/{kind.name}")
+    wait_for_epochs(process, 0)
+    process.send_signal(kind)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert stderr.endswith(f" of 2250; go on with: flaxdigits train --resume runs/{kind.name}\n")
+    assert list((folder / "runs" / kind.name / "checkpoints").iterdir())
+
+
+def test_asked_twice_a_training_stops_at_once(folder):
+    process = start_training(folder, "--config", "config.toml", "--out", "runs/twice")
+    wait_for_epochs(process, 0)
+    process.send_signal(signal.SIGINT)
+    assert "once more stops at once" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10)[1] == ""
+    assert process.returncode == -signal.SIGINT
+
+
 def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(folder):
     words = ["--config", "config.toml", "--out", "runs/killed"]
     for _ in range(3):

@@ -68,7 +68,8 @@ def main() -> None:
     except TrainingInterrupted as error:
         _fail(str(error), INTERRUPTED)
     except KeyboardInterrupt:
-        _fail("interrupted", INTERRUPTED)
+        print("flaxdigits: interrupted", file=sys.stderr, flush=True)
+        os._exit(INTERRUPTED)  # what JAX has in work would crash while the interpreter ends in order
     except FlaxdigitsError as error:
         _fail(str(error), FAILED)
     except BrokenPipeError:  # whoever read the output has had enough, as `head` does

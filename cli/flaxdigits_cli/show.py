@@ -53,6 +53,7 @@ def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None]
         rich_progress.TextColumn("left"),
     )
     with rich_progress.Progress(*columns, console=console, transient=True) as bar:
+        console.show_cursor()  # a second Ctrl-C ends the process, and would leave it hidden
         task = bar.add_task("compiling", total=None)
 
         def move(progress: "Progress") -> None:

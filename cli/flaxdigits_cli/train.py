@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from flaxdigits.runs import Run
     from flaxdigits.training.export import ExportReport
     from flaxdigits.training.history import EpochReport
-    from flaxdigits.training.loop import Progress
 
 DEFAULTS = PRESETS["default"]
 CHANGES = (
@@ -121,12 +120,7 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
 
     device = describe(make_mesh(config.device, config.batch_size))
     with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
-
-        def show(progress: "Progress") -> None:
-            interrupt.has_work_to_save = True
-            move(progress)
-
-        reports = start(on_progress=show, should_stop=interrupt.asked)
+        reports = start(on_progress=move, should_stop=interrupt.asked)
         line(f"{run}: {config.data}, {config.parameters:,} parameters, {config.epochs} epochs, on {device}")
         done = [line(epoch_line(report, config.epochs)) for report in reports]
     if not done:
@@ -138,12 +132,10 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
 
 
 class Interrupt:
-    """Ctrl-C as a request: the first lets the step finish and the state be saved, the second stops at once.
+    """Ctrl-C as a request: the first lets the step finish and the state be saved, the second ends the process at once.
 
-    Before the first step there is nothing to save, and the first stops at once too.
+    The second is left to the system: raised as an exception while JAX compiles or computes, it would be lost, or crash.
     """
-
-    has_work_to_save = False
 
     def __enter__(self) -> Self:
         self._asked = False
@@ -159,9 +151,9 @@ class Interrupt:
         return self._asked
 
     def _ask(self, *_: object) -> None:
-        if self._asked or not self.has_work_to_save:
-            raise KeyboardInterrupt
         self._asked = True
+        for kind in self._before:
+            signal.signal(kind, signal.SIG_DFL)
         note("stopping after this step, and saving; once more stops at once")
 
 
