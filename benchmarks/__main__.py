@@ -3,6 +3,8 @@
 import sys
 from importlib import import_module
 
+from flaxdigits.errors import FlaxdigitsError
+
 QUICK = ("cold_start", "reading", "photos", "gradients", "training")
 NAMED = (
     "web",
@@ -14,7 +16,7 @@ NAMED = (
     "robustness",
     "members",
     "record",
-)  # need Node.js and Chromium, runs/shipped, or much time
+)  # need Node.js and Chromium, what `just ship` trains, or much time
 
 
 def main() -> None:
@@ -23,7 +25,10 @@ def main() -> None:
         sys.exit(f"no benchmark {wanted!r}; there are: all, {', '.join((*QUICK, *NAMED))}")
     for name in QUICK if wanted == "all" else (wanted,):
         print(f"== {name}", flush=True)
-        import_module(f"benchmarks.{name}").main()
+        try:
+            import_module(f"benchmarks.{name}").main()
+        except FlaxdigitsError as error:
+            sys.exit(f"benchmarks: {error}")
 
 
 if __name__ == "__main__":

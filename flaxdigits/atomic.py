@@ -1,5 +1,6 @@
 """Files that are there whole or not at all."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +13,12 @@ def replacing(path: Path) -> Iterator[Path]:
 
     The lent path keeps the suffix of `path`, since writers of pictures choose their format by it.
     If the block fails, what stood at `path` before still stands there and the new file is removed.
+
+    Raises:
+        IsADirectoryError: where `path` is a folder; before the block.
     """
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:

@@ -121,7 +121,7 @@ def _read(folder: Path) -> _Vectors:
 def _complaint(recognizer: Recognizer, folder: Path, vectors: _Vectors, failed: list[int], off: float) -> str:
     names = ", ".join(vectors.names[index] for index in failed[:3])
     same = vectors.model_sha256 == file_sha256(recognizer.path)
-    hint = "" if same else "; the file is not the one that the vectors are of (another model or precision, or damaged)"
+    hint = "" if same else "; they are not of this file (another model or precision, or damaged): name its own folder"
     return (
         f"{recognizer.path}: {len(failed)} of {len(vectors.names)} golden vectors of {folder} are answered "
         f"otherwise ({names}), probabilities by up to {off:.1e}{hint}"

@@ -45,6 +45,12 @@ def test_a_block_that_writes_nothing_does_not_pass_for_a_file(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_folder_is_not_replaced(tmp_path):
+    with pytest.raises(IsADirectoryError) as caught, atomic.replacing(tmp_path):
+        pass
+    assert caught.value.filename == str(tmp_path)
+
+
 def test_write_text_makes_the_folder_and_writes_utf8(tmp_path):
     path = tmp_path / "runs" / "new" / "note.txt"
     atomic.write_text(path, "größer → 9\n")

@@ -364,7 +364,7 @@ def test_verify_refuses_another_model_in_one_line(said, forms, tiny_model, tmp_p
     assert (code, out) == (1, "")
     assert re.fullmatch(
         rf"flaxdigits: {tiny_model}: \d+ of 40 golden vectors of golden are answered otherwise \(.*\), probabilities "
-        r"by up to \S+; the file is not the one that the vectors are of \(another model or precision, or damaged\)\n",
+        r"by up to \S+; they are not of this file \(another model or precision, or damaged\): name its own folder\n",
         err,
     )
 

@@ -55,6 +55,7 @@ def test_the_reference_is_the_original_recipe():
             "patience = 3",
             "patience: expected 0 unless deformation.anneal is 0: what ends early is not annealed, got 3",
         ),
+        ("anneal = 0", "anneal: expected it under [deformation], got it outside of that"),
         ("deformation = 3", "deformation: expected a table, got 3"),
         ("[deformation]\nsmoothness = 0", "deformation.smoothness: expected from 3 to 28, got 0.0"),
         ("sharing = 1.0", "sharing: expected from 0 to below 1, got 1.0"),

@@ -5,7 +5,7 @@ import pytest
 
 import flaxdigits
 from flaxdigits import contract
-from flaxdigits.errors import ExportError, RunError
+from flaxdigits.errors import ConfigError, ExportError, RunError
 from flaxdigits.recognizer import Recognizer
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
@@ -73,6 +73,11 @@ def test_a_quantised_form_that_loses_too_much_is_not_left_behind(run, tmp_path, 
     with pytest.raises(ExportError, match="^int8 loses too much: "):
         export(run, tmp_path / "lost.onnx", precision="int8")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_precision_is_refused(run):
+    with pytest.raises(ConfigError, match="^precision: expected float32 or float16 or int8, got int4$"):
+        export(run, precision="int4")
 
 
 def test_no_accuracy_is_stated_on_digits_that_were_trained_on(mnist_test, tmp_path):

@@ -146,7 +146,7 @@ def test_a_loss_that_is_lost_stops_the_run_and_leaves_the_last_good_checkpoint(d
     run = Run(tmp_path / "run")
     with pytest.raises(
         TrainingError,
-        match=r"the loss became (nan|inf) by step \d+, in epoch 1; begin again with a lower --learning-rate",
+        match=r"the loss became (nan|inf) by step \d+, in epoch 1; begin a new run with a lower --learning-rate",
     ):
         list(fit(digits, SMALL.changed(learning_rate=1e30, deformation=NO_DEFORMATION), run.path))
     assert not run.checkpoints.exists()

@@ -89,7 +89,7 @@ def test_another_model_is_refused_and_the_vectors_named(folder, tiny_model):
     found = complaint(Recognizer(tiny_model), folder)
     assert found.startswith(f"{tiny_model}: ")
     assert f"of 40 golden vectors of {folder} are answered otherwise (MNIST test row 0, a 7, " in found
-    assert found.endswith("; the file is not the one that the vectors are of (another model or precision, or damaged)")
+    assert found.endswith("; they are not of this file (another model or precision, or damaged): name its own folder")
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])

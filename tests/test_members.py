@@ -119,6 +119,8 @@ def test_runs_that_cannot_be_one_committee_are_refused(committee, mnist_train, t
     ):
         with pytest.raises(RunError, match=expected):
             export([run, tmp_path / name], tmp_path / "committee.onnx")
+    with pytest.raises(RunError, match="one of these is named twice"):
+        export([run, run], tmp_path / "committee.onnx")
     assert not (tmp_path / "committee.onnx").exists()
 
 

@@ -166,16 +166,18 @@ class TrainConfig:
         return tomli_w.dumps(asdict(self))
 
     @classmethod
-    def from_toml(cls, path: Path) -> Self:
+    def from_toml(cls, path: Path | str) -> Self:
         """Reads a configuration; what it leaves out has its default.
 
         Raises:
             ConfigError: for a file that cannot be read, an unknown name, or a value of the wrong type or range.
         """
         try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: {getattr(error, 'strerror', None) or error}") from error
+            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"{path}: {error.strerror}") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise ConfigError(f"{path}: not TOML: {error}") from error
         try:
             return _build(cls, values)
         except ConfigError as error:
@@ -189,7 +191,9 @@ class TrainConfig:
 def _build(cls: Any, values: dict[str, Any], prefix: str = "") -> Any:
     """Makes a configuration dataclass from a TOML table."""
     known = {entry.name: entry.type for entry in fields(cls)}
+    bends = {entry.name for entry in fields(Deformation)}
     for name, value in values.items():
+        check(name in known or name not in bends, name, "it under [deformation]", "it outside of that")
         check(name in known, prefix + name, "one of " + ", ".join(known), "an unknown name")
         if known[name] is Deformation:
             check(isinstance(value, dict), prefix + name, "a table", value)

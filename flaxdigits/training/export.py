@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 import jax
 import numpy as np
@@ -14,6 +14,7 @@ from flaxdigits import atomic
 from flaxdigits.contract import CLASSES, IMAGE_METADATA, INPUT_CONVENTION, MOST_ERRORS_LOST, Metadata, Precision
 from flaxdigits.data import MNIST_TEST, MNIST_TRAIN, load
 from flaxdigits.runs import Run
+from flaxdigits.training.checking import check
 from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.gate import GateReport, check_gate
@@ -58,11 +59,12 @@ def export(
         views: how many views of each digit are read and averaged, which takes as many times as long.
 
     Raises:
-        ConfigError: for fewer than one view.
+        ConfigError: for fewer than one view, or an unknown precision.
         RunError: where there is no such run, or nothing was saved in it yet, or several are no committee.
         ExportError: where the file does not answer as the network does, or a quantised form loses
             more than 2 of 10,000 digits; no file is left behind.
     """
+    check(precision in get_args(Precision), "precision", " or ".join(get_args(Precision)), precision)
     given = [run] if run is None or isinstance(run, Run | Path | str) else [*run]
     runs = [one if isinstance(one, Run) else Run.existing(one) for one in given or [None]]
     config, params = committee_weights(runs)

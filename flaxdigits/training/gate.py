@@ -71,7 +71,8 @@ def _hold_to_bounds(report: GateReport, precision: Precision) -> None:
         allowed = f"where {PROBABILITY_TOLERANCE:.0e} is allowed"
         raise ExportError(f"the file does not answer as the model does: {found}, {allowed}")
     if not report.errors_lost <= MOST_ERRORS_LOST:
-        raise ExportError(f"{precision} loses too much: {found}, where {MOST_ERRORS_LOST} more are allowed")
+        allowed = f"where {MOST_ERRORS_LOST} more are allowed; choose another precision"
+        raise ExportError(f"{precision} loses too much: {found}, {allowed}")
 
 
 def _largest(answers: list[Answer], expected: np.ndarray) -> float:

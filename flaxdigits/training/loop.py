@@ -106,7 +106,7 @@ class Loop:
         """Says where the training was lost."""
         raise TrainingError(
             f"{self.setup.run}: {what} by step {progress.step}, in epoch {progress.epoch}; "
-            "begin again with a lower --learning-rate"
+            "begin a new run with a lower --learning-rate"
         )
 
     def stop_if_asked(self, state: TrainState) -> None:

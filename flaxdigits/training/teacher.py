@@ -39,5 +39,5 @@ def _refuse_unfit(run: Run, digits: Digits, held_out: Digits | None) -> None:
     if held_out and begun_with.held_out_sha256 != held_out.sha256:
         raise ConfigError(
             f"teachers: expected runs that hold out the same digits, got {run}, which may have learned from some "
-            "of them; give it the same validation and seed"
+            "of them; train it with the validation and the seed of this configuration, or both with validation = 0"
         )

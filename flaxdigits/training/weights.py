@@ -67,9 +67,11 @@ def committee_weights(runs: Sequence[Run]) -> tuple[TrainConfig, Params]:
     """Returns the weights of several runs as those of one committee, and the first run's configuration for it.
 
     Raises:
-        RunError: where nothing was saved in one of them yet, or their networks are of different shapes, or were
-            trained on different digits.
+        RunError: where one is named twice, or nothing was saved in one of them yet, or their networks are of
+            different shapes, or were trained on different digits.
     """
+    if len({run.path.resolve() for run in runs}) < len(runs):
+        raise RunError(f"{', '.join(map(str, runs))}: one of these is named twice")
     if len({Provenance.read(run.data).sha256 for run in runs if run.data.exists()}) > 1:
         raise RunError(f"{', '.join(map(str, runs))}: were trained on different digits, so they are no committee")
     configs, params = zip(*map(trained_weights, runs), strict=True)
