@@ -53,13 +53,15 @@ web *args:
     @node exports/web/build.mjs "$@"
     @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}}
 
-# Make the shipped models by exports/*.toml; goes on with what is in runs/shipped (move it away where a recipe changed)
-ship: (_ship "digits" "golden") (_ship "digits-tiny" "golden-tiny" "--precision" "int8")
+# Make the shipped models by exports/*.toml; goes on with what is in runs/record (move it away where a recipe changed)
+ship: (_train "seed0" "digits-teacher" "0") (_train "seed1" "digits-teacher" "1") (_train "seed2" "digits-teacher" "2") \
+      (_train "taught0" "digits" "0") (_train "tiny0" "digits-tiny" "0")
+    @{{bin}}/flaxdigits export runs/record/taught0 --out exports/digits.onnx --golden exports/golden
+    @{{bin}}/flaxdigits export runs/record/tiny0 --out exports/digits-tiny.onnx --golden exports/golden-tiny --precision int8
 
-_ship name golden *options: setup
-    @if [ -d runs/shipped/{{name}} ]; then {{bin}}/flaxdigits train --resume runs/shipped/{{name}}; \
-        else {{bin}}/flaxdigits train --config exports/{{name}}.toml --out runs/shipped/{{name}}; fi
-    @{{bin}}/flaxdigits export runs/shipped/{{name}} --out exports/{{name}}.onnx --golden exports/{{golden}} {{options}}
+_train run recipe seed: setup
+    @if [ -d runs/record/{{run}} ]; then {{bin}}/flaxdigits train --resume runs/record/{{run}}; \
+        else {{bin}}/flaxdigits train --config exports/{{recipe}}.toml --seed {{seed}} --out runs/record/{{run}}; fi
 
 # Say which versions and devices are here, and what is missing
 doctor *args: setup

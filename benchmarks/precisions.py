@@ -1,6 +1,6 @@
 """The shipped networks in float32, float16 and int8: what each form loses, weighs and takes.
 
-Of the runs in runs/shipped, which `just ship` makes, on MNIST's 10,000 test digits. Digits read otherwise and the
+Of the runs that `just ship` leaves in runs/record, on MNIST's 10,000 test digits. Digits read otherwise and the
 largest difference of a probability are against the network in JAX, or between batches of 1, 7 and 1,000.
 """
 
@@ -14,7 +14,7 @@ from flaxdigits import Evaluation, Recognizer, export, load
 from flaxdigits.contract import Precision
 from flaxdigits.runs import RUNS
 
-NAMES = ("digits", "digits-tiny")
+RUN = {"digits": "taught0", "digits-tiny": "tiny0"}
 HEADER = (
     "network", "precision", "errors", "read otherwise", "largest difference", "between batches", "MB",
     "one digit, ms", "digits/s at 1,000",
@@ -23,7 +23,7 @@ HEADER = (
 
 def main() -> None:
     print_header(*HEADER)
-    for name in NAMES:
+    for name in RUN:
         for precision in get_args(Precision):
             print_row(name, precision, *cells(name, precision))
 
@@ -31,7 +31,7 @@ def main() -> None:
 def cells(name: str, precision: Precision) -> list[str]:
     """Measures a form of a network, for the columns of HEADER from the third on."""
     with tempfile.TemporaryDirectory() as folder:
-        report = export(RUNS / "shipped" / name, Path(folder) / "model.onnx", precision=precision)
+        report = export(RUNS / "record" / RUN[name], Path(folder) / "model.onnx", precision=precision)
         recognizer = Recognizer(report.path)
         errors = Evaluation.of(recognizer, load("mnist-test")).errors
         return [

@@ -20,7 +20,7 @@ from flaxdigits.runs import RUNS, Run
 from flaxdigits.shipped import MODEL
 from flaxdigits.training.export import export
 
-RECIPE, TINY = MODEL.with_name("digits.toml"), MODEL.with_name("digits-tiny.toml")
+TEACHER, PUPIL, TINY = (MODEL.with_name(f"{name}.toml") for name in ("digits-teacher", "digits", "digits-tiny"))
 SEEDS = (0, 1, 2)
 FOLDER = RUNS / "record"
 VIEWS = 9
@@ -31,8 +31,8 @@ HEADER = (
 
 
 def main() -> None:
-    runs = [trained(f"seed{seed}", RECIPE, seed) for seed in SEEDS]
-    pupils = [trained(f"taught{seed}", RECIPE, seed, tuple(map(str, runs))) for seed in SEEDS]
+    runs = [trained(f"seed{seed}", TEACHER, seed) for seed in SEEDS]
+    pupils = [trained(f"taught{seed}", PUPIL, seed) for seed in SEEDS]
     tiny = [trained(f"tiny{seed}", TINY, seed) for seed in SEEDS]
     committee, views = FOLDER / "committee.onnx", FOLDER / "committee-views.onnx"
     print_header(*HEADER)
@@ -43,16 +43,15 @@ def main() -> None:
     show("the tiny one, int8", [export(run, precision="int8").path for run in tiny], tiny)
 
 
-def trained(name: str, recipe: Path, seed: int, teachers: tuple[str, ...] = ()) -> Run:
+def trained(name: str, recipe: Path, seed: int) -> Run:
     """Trains what is not trained yet.
 
     Raises:
         RunError: where a run of that name has another configuration.
     """
     program, run = str(Path(sys.executable).with_name("flaxdigits")), Run(FOLDER / name)
-    refuse_another(run, TrainConfig.from_toml(recipe).changed(seed=seed, teachers=teachers))
-    told = ["--teachers", ",".join(teachers)] if teachers else []
-    begin = ["--config", str(recipe), "--seed", str(seed), "--out", str(run), *told]
+    refuse_another(run, TrainConfig.from_toml(recipe).changed(seed=seed))
+    begin = ["--config", str(recipe), "--seed", str(seed), "--out", str(run)]
     if not run.model.exists():
         subprocess.run([program, "train", *(["--resume", str(run)] if run.config.exists() else begin)], check=True)
     return run

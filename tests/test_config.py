@@ -120,12 +120,13 @@ def test_a_file_that_is_no_toml_is_refused(content, tmp_path):
         TrainConfig.from_toml(path)
 
 
-def test_the_shipped_recipe_is_the_record_preset_on_all_digits():
-    recipe = TrainConfig.from_toml(shipped.FOLDER / "digits.toml")
-    assert recipe == PRESETS["record"].changed(validation=0, temperature=0.69)
+def test_the_shipped_recipe_is_the_record_preset_on_all_digits_taught_by_three_of_the_same():
+    teacher, pupil = (TrainConfig.from_toml(shipped.FOLDER / name) for name in ("digits-teacher.toml", "digits.toml"))
+    assert teacher == PRESETS["record"].changed(validation=0, temperature=0.69)
+    assert pupil == teacher.changed(teachers=tuple(f"runs/record/seed{seed}" for seed in range(3)))
 
 
-@pytest.mark.parametrize("name", ["digits.toml", "digits-tiny.toml"])
+@pytest.mark.parametrize("name", ["digits.toml", "digits-teacher.toml", "digits-tiny.toml"])
 def test_a_shipped_recipe_that_holds_nothing_out_states_its_temperature(name):
     recipe = TrainConfig.from_toml(shipped.FOLDER / name)
     assert recipe.validation == 0
