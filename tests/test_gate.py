@@ -144,7 +144,7 @@ def test_int8_may_lose_two_digits_and_not_three(forms, mnist_test):
     assert check_gate(forms["int8"], network[two], judged[two], "int8").errors_lost == 2
     found = refusal(forms["int8"], network[three], judged[three], "int8")
     assert found.startswith(f"int8 loses too much: 3 of {len(three)} digits differ, 3 more are wrong, and probabil")
-    assert found.endswith("where 2 more are allowed")
+    assert found.endswith("where 2 more are allowed; choose another precision")
 
 
 def test_a_file_of_another_contract_never_comes_to_the_comparison(tmp_path, write_model, expected, digits):
