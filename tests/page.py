@@ -1,6 +1,5 @@
 """The page in exports/web, built with npm and node and opened in a real Chromium: fixtures, and what a user does."""
 
-import fcntl
 import io
 import math
 import re
@@ -45,6 +44,8 @@ DRAWINGS = {
 @contextmanager
 def one_worker():
     """Keeps the other workers' tests out of exports/web, where each of them builds the page."""
+    import fcntl  # not on Windows, where the other tests can run
+
     with (WEB / "build.mjs").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -11,6 +11,7 @@ import gc
 import io
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import NoReturn
 
@@ -69,6 +70,8 @@ def main() -> None:
         _fail(str(error), INTERRUPTED)
     except KeyboardInterrupt:
         print("flaxdigits: interrupted", file=sys.stderr, flush=True)
+        with suppress(OSError):
+            sys.stdout.flush()
         os._exit(INTERRUPTED)  # what JAX has in work would crash while the interpreter ends in order
     except FlaxdigitsError as error:
         _fail(str(error), FAILED)

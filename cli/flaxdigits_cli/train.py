@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from flaxdigits.training.history import EpochReport
 
 DEFAULTS = PRESETS["default"]
+STOPS = (signal.SIGINT, signal.SIGTERM)
 CHANGES = (
     "data",
     "epochs",
@@ -132,14 +133,15 @@ def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[Epoch
 
 
 class Interrupt:
-    """Ctrl-C as a request: the first lets the step finish and the state be saved, the second ends the process at once.
+    """Ctrl-C as a request: the first lets the step finish and the state be saved.
 
-    The second is left to the system: raised as an exception while JAX compiles or computes, it would be lost, or crash.
+    A second, once the first is answered, ends the process at once. It is left to the system: raised as an exception
+    while JAX compiles or computes, it would be lost, or crash.
     """
 
     def __enter__(self) -> Self:
         self._asked = False
-        self._before = {kind: signal.signal(kind, self._ask) for kind in (signal.SIGINT, signal.SIGTERM)}
+        self._before = {kind: signal.signal(kind, self._ask) for kind in STOPS}
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -152,7 +154,7 @@ class Interrupt:
 
     def _ask(self, *_: object) -> None:
         self._asked = True
-        for kind in self._before:
+        for kind in STOPS:
             signal.signal(kind, signal.SIG_DFL)
         note("stopping after this step, and saving; once more stops at once")
 
