@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -162,6 +163,14 @@ def test_a_finished_run_is_said_to_be_finished(folder):
     done = flax(folder, "train", "--resume", "runs/whole")
     assert done.returncode == 0
     assert "runs/whole: was finished already, nothing was left to train" in done.stderr
+
+
+def test_a_run_that_was_begun_with_another_jax_says_so(folder):
+    shutil.copytree(folder / "runs/whole", folder / "runs/older")
+    begun_with = json.loads((folder / "runs/older/data.json").read_text())
+    (folder / "runs/older/data.json").write_text(json.dumps(begun_with | {"jax": "0.0.1"}))
+    done = flax(folder, "train", "--resume", "runs/older")
+    assert f"note: begun with JAX 0.0.1, goes on with {begun_with['jax']}: " in done.stderr
 
 
 def test_submit_writes_an_answer_a_row(folder, mnist_test):

@@ -4,6 +4,7 @@ import argparse
 import os
 import signal
 from collections.abc import Callable, Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, get_args
 
@@ -106,8 +107,12 @@ def _resume(path: Path) -> None:
     from flaxdigits.data import load
     from flaxdigits.runs import Run
     from flaxdigits.training.fit import resume
+    from flaxdigits.training.provenance import Provenance
 
     run = Run.existing(path)
+    begun_with, here = Provenance.read(run.data).jax, version("jax")
+    if begun_with not in ("", here):
+        note(f"note: begun with JAX {begun_with}, goes on with {here}: the weights will be others than without a stop")
     config = TrainConfig.from_toml(run.config)
     digits = load(config.data)
     _watch(run, config, lambda **hooks: resume(digits, run, **hooks))

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,7 @@ from flaxdigits.training.config import TrainConfig
 
 @dataclass(frozen=True)
 class Provenance:
-    """The training data and the configuration of a run, by content."""
+    """The training data and the configuration of a run, by content, and what it is computed with."""
 
     name: str
     sha256: str  # of the images' bytes followed by the labels' bytes
@@ -22,13 +23,15 @@ class Provenance:
     config_sha256: str  # of all that has a part in the result
     teacher_sha256: str = ""  # of the teachers' weights
     held_out_sha256: str = ""  # of the digits held out; which they are also depends on the writers
+    jax: str = ""  # its version; another one rounds otherwise
 
     @classmethod
     def of(cls, digits: Digits, config: TrainConfig, held_out: Digits | None = None, teacher_sha256: str = "") -> Self:
         """Describes a training. The embedded training set is known to share none with the test set."""
         shared = 0 if digits.name == MNIST_TRAIN else digits.count_shared(load(MNIST_TEST))
         kept = held_out.sha256 if held_out else ""
-        return cls(digits.name, digits.sha256, len(digits), shared, config.sha256, teacher_sha256, kept)
+        facts = digits.name, digits.sha256, len(digits), shared, config.sha256, teacher_sha256, kept
+        return cls(*facts, version("jax"))
 
     def save(self, path: Path) -> None:
         """Writes data.json."""
