@@ -196,29 +196,18 @@ def test_submit_warns_where_the_model_has_seen_the_digits(folder, mnist_train, m
     assert "warning" not in flax(folder, "submit", "seen.csv", "--model", "runs/whole", "--out", "s.csv").stderr
 
 
-def test_interrupted_training_says_how_to_go_on_and_does(folder):
-    process = start_training(folder, "--config", "config.toml", "--out", "runs/stopped")
-    wait_for_epochs(process, 3)
-    process.send_signal(signal.SIGINT)
+@pytest.mark.parametrize(("epochs", "kind", "step"), [(0, signal.SIGTERM, "0"), (3, signal.SIGINT, r"\d+")])
+def test_interrupted_training_says_how_to_go_on_and_does(epochs, kind, step, folder):
+    run = f"runs/stopped-after-{epochs}"
+    process = start_training(folder, "--config", "config.toml", "--out", run)
+    wait_for_epochs(process, epochs)
+    process.send_signal(kind)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert re.search(
-        r"flaxdigits: stopped and saved at step \d+ of 2250; go on with: flaxdigits train --resume runs/stopped\n$",
-        stderr,
-    )
-    assert flax(folder, "train", "--resume", "runs/stopped").returncode == 0
-    assert weights(folder, "runs/stopped") == weights(folder, "runs/whole")
-
-
-def test_a_training_that_is_stopped_before_its_first_step_goes_on(folder):
-    process = start_training(folder, "--config", "config.toml", "--out", "runs/unbegun")
-    wait_for_epochs(process, 0)
-    process.send_signal(signal.SIGTERM)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert stderr.endswith(" at step 0 of 2250; go on with: flaxdigits train --resume runs/unbegun\n")
-    assert flax(folder, "train", "--resume", "runs/unbegun").returncode == 0
-    assert weights(folder, "runs/unbegun") == weights(folder, "runs/whole")
+    said = rf"flaxdigits: stopped and saved at step {step} of 2250; go on with: flaxdigits train --resume {run}\n$"
+    assert re.search(said, stderr)
+    assert flax(folder, "train", "--resume", run).returncode == 0
+    assert weights(folder, run) == weights(folder, "runs/whole")
 
 
 def test_asked_twice_a_training_stops_at_once(folder):
