@@ -2,8 +2,8 @@
 
 Every variant is the record preset for 50 epochs but for what its name says, and is judged on three tenths of the
 training digits, whose writers were held out; the test set has no part in it, since nothing is exported. Long: about
-two hours on two cores with Python 3.12; what is in runs/ablation is taken from there, and a training
-that was stopped goes on.
+two hours on two cores with Python 3.12; what is in runs/ablation is taken from there, and a training that was stopped
+goes on.
 """
 
 from dataclasses import replace

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from statistics import mean, stdev
+from statistics import mean
 
 from benchmarks.held_out import refuse_another
 from benchmarks.sure import tempered
-from benchmarks.tables import print_header, print_row
+from benchmarks.tables import print_header, print_row, spread
 from flaxdigits import Evaluation, Recognizer, TrainConfig, load
 from flaxdigits.data import MNIST_TEST
 from flaxdigits.runs import RUNS, Run
@@ -77,10 +77,3 @@ def judge(model: Path) -> tuple[Evaluation, Evaluation]:
     after = Evaluation.of(recognizer, load(MNIST_TEST))
     untempered = tempered(after.probabilities, 1 / float(recognizer.metadata["temperature"]))
     return replace(after, probabilities=untempered), after
-
-
-def spread(values: list[float]) -> str:
-    if len(values) == 1:
-        return f"{values[0]:.2f}"
-    each = ", ".join(f"{value:.2f}" for value in values)
-    return f"{mean(values):.2f} ± {stdev(values):.2f} ({each})"

@@ -4,11 +4,11 @@ The seeds are 0, 1, 2, and none is left out. Long: about three times what `just 
 """
 
 import json
-import statistics
 import subprocess
 import sys
 from pathlib import Path
 
+from benchmarks.tables import spread
 from flaxdigits.runs import Run
 
 SEEDS = (0, 1, 2)
@@ -25,5 +25,4 @@ def main() -> None:
         accuracies.append(100 * json.loads(run.metrics.read_text())["accuracy"])
         seconds.append(run.history_frame()["seconds"].sum())
         print(f"seed {seed}: {accuracies[-1]:.2f}%, {seconds[-1]:.0f} s of training", flush=True)
-    mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
-    print(f"{mean:.2f}% +- {deviation:.2f} over {len(SEEDS)} seeds; at most {max(seconds):.0f} s of training")
+    print(f"accuracy in %: {spread(accuracies)}; at most {max(seconds):.0f} s of training")

@@ -8,10 +8,11 @@ runs/sizes is taken from there, and a training that was stopped goes on.
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.held_out import HELD_OUT, RECORD, Judgement, as_model, judge, trained
+from benchmarks.held_out import HELD_OUT, RECORD, as_model, judge, trained
 from benchmarks.speed import latency, throughput
 from benchmarks.tables import print_header, print_row
 from flaxdigits import TrainConfig, load
@@ -30,19 +31,26 @@ STACKS = (
 )
 PLOT = Path(__file__).parents[1] / "docs" / "error-against-parameters.png"
 HEADER = (
-    "stack", "parameters", "misread", "taught", "in int8", "MB", "in int8", "one digit, ms", "in int8",
-    "digits/s at 1,000", "in int8",
+    "stack", "parameters", "misread", "in int8", "MB", "in int8", "one digit, ms", "in int8", "digits/s at 1,000",
+    "in int8", "misread when taught",
 )  # fmt: skip
+
+
+class Point(NamedTuple):
+    """A network in the plot: its weights, its errors in percent, and the deviation that such a count has by chance."""
+
+    parameters: int
+    percent: float
+    chance: float
 
 
 def main() -> None:
     teacher = trained("held-out", RECORD)
-    plain = [trained_stack(hidden) for hidden in STACKS]
-    taught = [trained_stack(hidden, teacher) for hidden in STACKS]
-    plot(plain, taught, teacher)
+    plain, taught = ([trained_stack(hidden, by) for hidden in STACKS] for by in (None, teacher))
     print_header(*HEADER)
     for run, pupil in zip(plain, taught, strict=True):
         print_row(*cells(run, pupil))
+    plot([[point(run) for run in runs] for runs in (plain, taught, [teacher])])
 
 
 def trained_stack(hidden: tuple[int, ...], teacher: Run | None = None) -> Run:
@@ -63,36 +71,36 @@ def cells(run: Run, pupil: Run) -> list[str]:
         "-".join(map(str, config.hidden)),
         f"{config.parameters:,}",
         f"{judge(run).errors}",
-        f"{judge(pupil).errors}",
         f"{(small(held_out.images).digits != held_out.labels).sum()}",
         *(f"{size / 1e6:.2f}" for size in (size, int8_size)),
         *(f"{1e3 * latency(model):.3f}" for model in (full, small)),
         *(f"{throughput(model):,.0f}" for model in (full, small)),
+        f"{judge(pupil).errors}",
     ]
 
 
-def plot(plain: list[Run], taught: list[Run], teacher: Run) -> None:
-    """Draws the errors with the deviation that counts of that size have by chance alone."""
+def point(run: Run) -> Point:
+    """Judges a network, for the plot."""
+    found = judge(run)
+    percents = (100 * count / found.digits for count in (found.errors, found.errors**0.5))
+    return Point(TrainConfig.from_toml(run.config).parameters, *percents)
+
+
+def plot(lines: list[list[Point]]) -> None:
+    """Draws the errors of stacks by the labels, of taught ones, and of the teacher, against their parameters."""
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
-    lines = (
-        (plain, "o-", "#1f5fbf", "default recipe, by the labels"),
-        (taught, "s--", "#c7622b", "default recipe, taught by the record network"),
-        ([teacher], "*", "#2f8f4e", "record recipe"),
+    looks = (
+        ("o-", "#1f5fbf", "default recipe, by the labels"),
+        ("s--", "#c7622b", "default recipe, taught by the record network"),
+        ("*", "#2f8f4e", "the record network"),
     )
-    for runs, shape, color, label in lines:
-        parameters = [TrainConfig.from_toml(run.config).parameters for run in runs]
-        found = [judge(run) for run in runs]
-        percents, chance = zip(*map(rate, found), strict=True)
+    for points, (shape, color, label) in zip(lines, looks, strict=True):
+        parameters, percents, chance = zip(*points, strict=True)
         axes.errorbar(parameters, percents, chance, fmt=shape, color=color, elinewidth=0.7, capsize=3, label=label)
-    axes.set(xscale="log", xlabel="parameters", ylabel=f"misread of {found[0].digits:,} digits of other writers, %")
+    axes.set(xscale="log", xlabel="parameters", ylabel="misread of digits of other writers, %")
     axes.set_ylim(bottom=0)
     axes.grid(visible=True, color="#e6e6e6")
     axes.legend(frameon=False)
     PLOT.parent.mkdir(exist_ok=True)
     figure.savefig(PLOT, dpi=120)
-
-
-def rate(found: Judgement) -> tuple[float, float]:
-    """Returns the errors in percent, and the deviation of such a count."""
-    return 100 * found.errors / found.digits, 100 * found.errors**0.5 / found.digits
