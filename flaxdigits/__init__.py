@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from flaxdigits.recognizer import Recognizer
     from flaxdigits.training.config import TrainConfig
     from flaxdigits.training.export import export
-    from flaxdigits.training.fit import fit
+    from flaxdigits.training.fit import fit, resume
 
-__all__ = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load", "read_picture"]
+__all__ = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load", "read_picture", "resume"]
 
 _HOMES = {
     "load": "data",
@@ -30,13 +30,14 @@ _HOMES = {
     "TrainConfig": "training.config",
     "export": "training.export",
     "fit": "training.fit",
+    "resume": "training.fit",
 }
 
 
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module 'flaxdigits' has no attribute {name!r}")
-    if name in ("fit", "export"):
+    if name in ("fit", "resume", "export"):
         require("train", f"flaxdigits.{name}")
     return getattr(import_module(f"flaxdigits.{_HOMES[name]}"), name)
 

@@ -66,7 +66,7 @@ class Run:
         try:
             self.config.touch(exist_ok=False)
         except FileExistsError:
-            again = f"continue it with --resume {self}, or choose another folder"
+            again = f"continue it with: flaxdigits train --resume {self}, or choose another folder"
             raise RunError(f"{self}: holds a run already; {again}") from None
 
     def point_latest(self) -> None:

@@ -173,6 +173,21 @@ def test_a_run_that_was_begun_with_another_jax_says_so(folder):
     assert f"note: begun with JAX 0.0.1, goes on with {begun_with['jax']}: " in done.stderr
 
 
+def test_a_run_without_a_checkpoint_says_that_it_begins_again(folder):
+    shutil.copytree(folder / "runs/whole", folder / "runs/emptied")
+    shutil.rmtree(folder / "runs/emptied/checkpoints")
+    done = flax(folder, "train", "--resume", "runs/emptied")
+    assert "note: runs/emptied has no checkpoint, so this begins at its first step" in done.stderr
+    assert weights(folder, "runs/emptied") == weights(folder, "runs/whole")
+
+
+def test_a_model_whose_probabilities_are_not_calibrated_says_so(folder):
+    (folder / "everything.toml").write_text("validation = 0\nhidden = [16]\nepochs = 1\n")
+    said = "note: temperature 1, so the probabilities are not calibrated"
+    assert said in flax(folder, "train", "digits.npz", "--config", "everything.toml").stderr
+    assert said not in flax(folder, "export", "runs/whole").stderr
+
+
 def test_submit_writes_an_answer_a_row(folder, mnist_test):
     header = ",".join(f"pixel{i}" for i in range(784))
     rows = mnist_test.images[:30].reshape(30, 784)
@@ -247,7 +262,7 @@ def test_killed_at_three_random_moments_and_resumed_the_weights_are_the_same(fol
         (["train", "--device", "gpu"], 1, "--device gpu: JAX finds none here, only cpu; its support comes with: pip install 'flaxdigits[cuda]'"),
         (["train", "--config", "no.toml"], 1, "no.toml: No such file or directory"),
         (["train", "--resume", "runs/none"], 1, "runs/none: not a run directory, there is no config.toml in it"),
-        (["train", "--out", "runs/whole"], 1, "runs/whole: holds a run already; continue it with --resume runs/whole, or choose another folder"),
+        (["train", "--out", "runs/whole"], 1, "runs/whole: holds a run already; continue it with: flaxdigits train --resume runs/whole, or choose another folder"),
         (["eval", "no.onnx"], 1, "no.onnx: no such model; expected an .onnx file or a run directory"),
         (["predict", "no.png", "--model", "runs/whole"], 1, "no.png: No such file or directory"),
         (["submit", "no.csv", "--model", "runs/whole"], 1, "no.csv: no such file or folder; embedded are mnist-train and mnist-test"),

@@ -120,6 +120,16 @@ def test_a_file_that_is_no_toml_is_refused(content, tmp_path):
         TrainConfig.from_toml(path)
 
 
+def test_what_is_changed_counts_before_a_file_is_checked(tmp_path):
+    path = tmp_path / "config.toml"
+    path.write_text("hidden = [144, 32]\nlesson_epochs = 1\nmap_sides = [12]\n[deformation]\nanneal = 0\n")
+    found = TrainConfig.from_toml(path, teachers=("runs/one",), hidden=(288, 16), epochs=None)
+    bent = Deformation(anneal=0)
+    assert found == TrainConfig(
+        hidden=(288, 16), lesson_epochs=1, map_sides=(12,), teachers=("runs/one",), deformation=bent
+    )
+
+
 def test_the_shipped_recipe_is_the_record_preset_on_all_digits_taught_by_three_of_the_same():
     teacher, pupil = (TrainConfig.from_toml(shipped.FOLDER / name) for name in ("digits-teacher.toml", "digits.toml"))
     assert teacher == PRESETS["record"].changed(validation=0, temperature=0.69)

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -8,6 +9,7 @@ import flaxdigits
 from flaxdigits.errors import ConfigError, DataError, RunError, TrainingError, TrainingInterrupted
 from flaxdigits.runs import Run
 from flaxdigits.training.config import NO_DEFORMATION, TrainConfig
+from flaxdigits.training.export import export
 from flaxdigits.training.fit import fit, resume
 from flaxdigits.training.loop import Setup
 from flaxdigits.training.weights import evaluate, trained_weights, weights_sha256
@@ -108,7 +110,7 @@ def test_a_loop_that_is_left_early_has_saved_what_it_saw(digits, tmp_path):
         if report.epoch == 2:
             break
     assert trained_weights(run)
-    assert [report.epoch for report in resume(digits, run)] == [3]
+    assert [report.epoch for report in resume(digits, run.path)] == [3]
 
 
 def test_a_run_whose_configuration_was_edited_does_not_go_on(digits, tmp_path):
@@ -126,6 +128,17 @@ def test_reading_a_run_leaves_a_half_written_checkpoint_alone(digits, tmp_path):
     half.mkdir()
     trained_weights(run)
     assert half.exists()
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"name": "digits"}', None])
+def test_a_run_whose_data_json_is_damaged_or_gone_is_refused_with_its_name(content, digits, finished, tmp_path):
+    run = Run(shutil.copytree(finished[0].path, tmp_path / "run"))
+    run.data.unlink()
+    if content is not None:
+        run.data.write_text(content)
+    for use in (lambda: resume(digits, run), lambda: export(run)):
+        with pytest.raises(RunError, match=r"data\.json: (damaged; restore it|No such file)"):
+            use()
 
 
 def test_a_finished_run_has_nothing_left_to_do(digits, finished):

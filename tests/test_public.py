@@ -6,7 +6,7 @@ import pytest
 
 import flaxdigits
 
-NAMES = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load", "read_picture"]
+NAMES = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load", "read_picture", "resume"]
 HEAVY = {
     "jax",
     "jaxlib",
@@ -74,7 +74,7 @@ def test_every_public_name_is_what_it_says(name):
     assert getattr(flaxdigits, name).__name__ == name
 
 
-@pytest.mark.parametrize("name", ["TrainConfig", "export", "fit"])
+@pytest.mark.parametrize("name", ["TrainConfig", "export", "fit", "resume"])
 def test_every_public_name_of_training_is_what_it_says(name):
     pytest.importorskip("jax")
     assert getattr(flaxdigits, name).__name__ == name

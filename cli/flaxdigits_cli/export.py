@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, get_args
 
 from flaxdigits.contract import IR_VERSION, OPSET, Precision
 from flaxdigits.extras import require
-from flaxdigits_cli.show import command_line
+from flaxdigits_cli.show import command_line, note_temperature
 
 if TYPE_CHECKING:
     from flaxdigits.training.export import ExportReport
@@ -50,6 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     report = write(arguments.source or None, arguments.out, command_line(), arguments.precision, arguments.views)
     print(_text(report))
+    note_temperature(report.temperature)
     if arguments.golden:
         from flaxdigits.golden import write_golden
         from flaxdigits.recognizer import Recognizer

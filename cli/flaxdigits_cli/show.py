@@ -15,6 +15,12 @@ def note(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
+def note_temperature(temperature: float) -> None:
+    """Says so where a model's probabilities are as the network gives them."""
+    if temperature == 1:
+        note("note: temperature 1, so the probabilities are not calibrated; digits held out (validation) would do it")
+
+
 def command_line() -> str:
     """Returns the command that is running, as one would type it."""
     import shlex

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 from flaxdigits.extras import require
 from flaxdigits.training.config import Device, Precision, TrainConfig
 from flaxdigits.training.presets import PRESETS
-from flaxdigits_cli.show import command_line, epoch_line, note, training_bar
+from flaxdigits_cli.show import command_line, epoch_line, note, note_temperature, training_bar
 
 if TYPE_CHECKING:
     from flaxdigits.runs import Run
@@ -88,8 +88,9 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.resume:
         _resume(arguments.resume)
     else:
-        base = TrainConfig.from_toml(arguments.config) if arguments.config else PRESETS[arguments.preset or "default"]
-        _begin(base.changed(**changes), arguments.out)
+        preset = PRESETS[arguments.preset or "default"]
+        config = TrainConfig.from_toml(arguments.config, **changes) if arguments.config else preset.changed(**changes)
+        _begin(config, arguments.out)
 
 
 def _begin(config: TrainConfig, out: Path | None) -> None:
@@ -106,6 +107,7 @@ def _begin(config: TrainConfig, out: Path | None) -> None:
 def _resume(path: Path) -> None:
     from flaxdigits.data import load
     from flaxdigits.runs import Run
+    from flaxdigits.training.checkpoint import saved_step
     from flaxdigits.training.fit import resume
     from flaxdigits.training.provenance import Provenance
 
@@ -113,6 +115,8 @@ def _resume(path: Path) -> None:
     begun_with, here = Provenance.read(run.data).jax, version("jax")
     if begun_with not in ("", here):
         note(f"note: begun with JAX {begun_with}, goes on with {here}: the weights will be others than without a stop")
+    if not saved_step(run.checkpoints):
+        note(f"note: {run} has no checkpoint, so this begins at its first step")
     config = TrainConfig.from_toml(run.config)
     digits = load(config.data)
     _watch(run, config, lambda **hooks: resume(digits, run, **hooks))
@@ -167,6 +171,7 @@ class Interrupt:
 def _show(run: "Run", exported: "ExportReport") -> None:
     """Says where everything is."""
     compared = f"{exported.gate.digits:,} digits read alike by the model and the file"
+    note_temperature(exported.temperature)
     print(f"run     {run}")
     print(f"model   {exported.path}  ({exported.bytes / 1e6:.1f} MB; {compared})")
     print(f"curves  {run.curves}")

@@ -166,8 +166,8 @@ class TrainConfig:
         return tomli_w.dumps(asdict(self))
 
     @classmethod
-    def from_toml(cls, path: Path | str) -> Self:
-        """Reads a configuration; what it leaves out has its default.
+    def from_toml(cls, path: Path | str, **changes: Any) -> Self:
+        """Reads a configuration; what it leaves out has its default, and changes that are not None come first.
 
         Raises:
             ConfigError: for a file that cannot be read, an unknown name, or a value of the wrong type or range.
@@ -179,7 +179,7 @@ class TrainConfig:
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: not TOML: {error}") from error
         try:
-            return _build(cls, values)
+            return _build(cls, values | {name: value for name, value in changes.items() if value is not None})
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
 

@@ -64,7 +64,7 @@ def fit(
 
 def resume(
     digits: Digits,
-    run: Run,
+    run: Run | Path | str,
     *,
     on_progress: Callable[[Progress], None] | None = None,
     should_stop: Callable[[], bool] | None = None,
@@ -73,7 +73,7 @@ def resume(
 
     Args:
         digits: the digits that the run was begun with.
-        run: the run.
+        run: the run, or its directory.
         on_progress: as for `fit`.
         should_stop: as for `fit`.
 
@@ -81,9 +81,10 @@ def resume(
         An iterator as `fit` returns it, over the epochs that were not yet finished at the checkpoint.
 
     Raises:
-        RunError: where the digits are not those that the run was begun with.
+        RunError: where there is no such run, or the digits are not those that it was begun with.
         TrainingError, TrainingInterrupted: as for `fit`.
     """
+    run = run if isinstance(run, Run) else Run.existing(run)
     begun_with = Provenance.read(run.data)
     config = TrainConfig.from_toml(run.config)
     if digits.sha256 != begun_with.sha256:

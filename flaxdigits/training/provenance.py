@@ -9,6 +9,7 @@ from typing import Self
 from flaxdigits import atomic
 from flaxdigits.data import MNIST_TEST, MNIST_TRAIN, load
 from flaxdigits.digits import Digits
+from flaxdigits.errors import RunError
 from flaxdigits.training.config import TrainConfig
 
 
@@ -39,5 +40,14 @@ class Provenance:
 
     @classmethod
     def read(cls, path: Path) -> Self:
-        """Reads data.json."""
-        return cls(**json.loads(path.read_text(encoding="utf-8")))
+        """Reads data.json.
+
+        Raises:
+            RunError: where it is missing or damaged.
+        """
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except OSError as error:
+            raise RunError(f"{path}: {error.strerror}; the run cannot be used without it") from error
+        except (ValueError, TypeError) as error:
+            raise RunError(f"{path}: damaged; restore it, or train anew") from error
