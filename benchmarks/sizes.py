@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
-from benchmarks.held_out import HELD_OUT, RECORD, as_model, judge, trained
+from benchmarks.held_out import HELD_OUT, RECORD, Judgement, as_model, judge, trained
 from benchmarks.speed import latency, throughput
 from benchmarks.tables import print_header, print_row
 from flaxdigits import TrainConfig, load
@@ -37,20 +37,20 @@ HEADER = (
 
 
 class Point(NamedTuple):
-    """A network in the plot: its weights, its errors in percent, and the deviation that such a count has by chance."""
+    """A network by its size and by how well it reads the digits that it held out."""
 
     parameters: int
-    percent: float
-    chance: float
+    found: Judgement
 
 
 def main() -> None:
     teacher = trained("held-out", RECORD)
     plain, taught = ([trained_stack(hidden, by) for hidden in STACKS] for by in (None, teacher))
+    lines = [[point(run) for run in runs] for runs in (plain, taught, [teacher])]
     print_header(*HEADER)
-    for run, pupil in zip(plain, taught, strict=True):
-        print_row(*cells(run, pupil))
-    plot([[point(run) for run in runs] for runs in (plain, taught, [teacher])])
+    for run, by_labels, by_teacher in zip(plain, *lines[:2], strict=True):
+        print_row(*cells(run, by_labels, by_teacher.found))
+    plot(lines)
 
 
 def trained_stack(hidden: tuple[int, ...], teacher: Run | None = None) -> Run:
@@ -62,32 +62,32 @@ def trained_stack(hidden: tuple[int, ...], teacher: Run | None = None) -> Run:
     return trained(f"sizes/{name}-taught", replace(config, teachers=(str(teacher.path),)))
 
 
-def cells(run: Run, pupil: Run) -> list[str]:
+def point(run: Run) -> Point:
+    return Point(TrainConfig.from_toml(run.config).parameters, judge(run))
+
+
+def cells(run: Run, judged: Point, pupil: Judgement) -> list[str]:
     """Measures a stack, for the columns of HEADER."""
     config = TrainConfig.from_toml(run.config)
     _, held_out = load().split(HELD_OUT, config.seed)
     (full, size), (small, int8_size) = as_model(run), as_model(run, "int8")
     return [
         "-".join(map(str, config.hidden)),
-        f"{config.parameters:,}",
-        f"{judge(run).errors}",
+        f"{judged.parameters:,}",
+        f"{judged.found.errors}",
         f"{(small(held_out.images).digits != held_out.labels).sum()}",
         *(f"{size / 1e6:.2f}" for size in (size, int8_size)),
         *(f"{1e3 * latency(model):.3f}" for model in (full, small)),
         *(f"{throughput(model):,.0f}" for model in (full, small)),
-        f"{judge(pupil).errors}",
+        f"{pupil.errors}",
     ]
 
 
-def point(run: Run) -> Point:
-    """Judges a network, for the plot."""
-    found = judge(run)
-    percents = (100 * count / found.digits for count in (found.errors, found.errors**0.5))
-    return Point(TrainConfig.from_toml(run.config).parameters, *percents)
-
-
 def plot(lines: list[list[Point]]) -> None:
-    """Draws the errors of stacks by the labels, of taught ones, and of the teacher, against their parameters."""
+    """Draws the errors of stacks by the labels, of taught ones, and of the teacher, against their parameters.
+
+    The bars are the deviation that such counts have by chance alone.
+    """
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
     looks = (
@@ -96,7 +96,8 @@ def plot(lines: list[list[Point]]) -> None:
         ("*", "#2f8f4e", "the record network, 240 epochs"),
     )
     for points, (shape, color, label) in zip(lines, looks, strict=True):
-        parameters, percents, chance = zip(*points, strict=True)
+        parameters, found = zip(*points, strict=True)
+        percents, chance = ([100 * one.errors**power / one.digits for one in found] for power in (1, 0.5))
         axes.errorbar(parameters, percents, chance, fmt=shape, color=color, elinewidth=0.7, capsize=3, label=label)
     axes.set(xscale="log", xlabel="parameters", ylabel="misread of digits of other writers, %")
     axes.set_ylim(bottom=0)

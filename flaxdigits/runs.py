@@ -43,12 +43,14 @@ class Run:
         return cls(next(RUNS / name for name in names if not (RUNS / name).exists()))
 
     @classmethod
-    def existing(cls, path: Path | str | None = None) -> Self:
-        """Finds a run that holds a configuration; runs/latest where no path is given.
+    def existing(cls, path: "Run | Path | str | None" = None) -> "Run":
+        """Finds a run that holds a configuration; runs/latest where no path is given. A run is taken as it is.
 
         Raises:
             RunError: where there is none.
         """
+        if isinstance(path, Run):
+            return path
         run = cls(path or LATEST)
         if run.config.exists():
             return run

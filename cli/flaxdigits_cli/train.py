@@ -116,7 +116,7 @@ def _resume(path: Path) -> None:
     if begun_with not in ("", here):
         note(f"note: begun with JAX {begun_with}, goes on with {here}: the weights will be others than without a stop")
     if not saved_step(run.checkpoints):
-        note(f"note: {run} has no checkpoint, so this begins at its first step")
+        note(f"note: {run} has no step saved yet, so this begins at its first")
     config = TrainConfig.from_toml(run.config)
     digits = load(config.data)
     _watch(run, config, lambda **hooks: resume(digits, run, **hooks))

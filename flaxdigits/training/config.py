@@ -157,7 +157,7 @@ class TrainConfig:
 
     def changed(self, **values: Any) -> Self:
         """Returns a copy with those of the values that are not None."""
-        return replace(self, **{name: value for name, value in values.items() if value is not None})
+        return replace(self, **_given(values))
 
     def to_toml(self) -> str:
         """Writes every value as TOML; `from_toml` takes it back unchanged."""
@@ -179,13 +179,18 @@ class TrainConfig:
         except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise ConfigError(f"{path}: not TOML: {error}") from error
         try:
-            return _build(cls, values | {name: value for name, value in changes.items() if value is not None})
+            return _build(cls, values | _given(changes))
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
 
     def save(self, path: Path) -> None:
         """Writes the TOML form to a file."""
         atomic.write_text(path, self.to_toml())
+
+
+def _given(values: dict[str, Any]) -> dict[str, Any]:
+    """Leaves out what is None: an option that was not given."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _build(cls: Any, values: dict[str, Any], prefix: str = "") -> Any:

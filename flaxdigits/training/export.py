@@ -66,7 +66,7 @@ def export(
     """
     check(precision in get_args(Precision), "precision", " or ".join(get_args(Precision)), precision)
     given = [run] if run is None or isinstance(run, Run | Path | str) else [*run]
-    runs = [one if isinstance(one, Run) else Run.existing(one) for one in given or [None]]
+    runs = [Run.existing(one) for one in given or [None]]
     config, params = committee_weights(runs)
     temperature = calibrated_temperature(runs)
     path = Path(out) if out else runs[0].path / file_name(len(runs), views, precision)

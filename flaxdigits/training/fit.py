@@ -84,7 +84,7 @@ def resume(
         RunError: where there is no such run, or the digits are not those that it was begun with.
         TrainingError, TrainingInterrupted: as for `fit`.
     """
-    run = run if isinstance(run, Run) else Run.existing(run)
+    run = Run.existing(run)
     begun_with = Provenance.read(run.data)
     config = TrainConfig.from_toml(run.config)
     if digits.sha256 != begun_with.sha256:
