@@ -2,7 +2,7 @@
 
 set positional-arguments
 
-bin := if os_family() == "windows" { ".venv/Scripts" } else { ".venv/bin" }
+bin := justfile_directory() / if os_family() == "windows" { ".venv/Scripts" } else { ".venv/bin" }
 
 # List the recipes
 default:
@@ -15,74 +15,88 @@ setup:
     @uv pip install --quiet --python {{bin}}/python --no-deps --no-build-isolation --editable .
 
 # Train on the embedded MNIST (or: just train train.csv --epochs 20), export, and evaluate on the test digits
+[no-cd]
 train *args: setup
-    @{{bin}}/flaxdigits train "$@"
-    @{{bin}}/flaxdigits eval
+    @{{bin}}/flaxdigits train "$@" --evaluate
 
 # Evaluate a run or an .onnx file (default: runs/latest on MNIST's 10,000 test digits)
+[no-cd]
 eval *args: setup
     @{{bin}}/flaxdigits eval "$@"
 
-# Write a run's model as an ONNX file (default: runs/latest)
+# Export a run as an ONNX file (default: runs/latest)
+[no-cd]
 export *args: setup
     @{{bin}}/flaxdigits export "$@"
 
 # Read digits from pictures, a CSV or an .npz
+[no-cd]
 predict *args: setup
     @{{bin}}/flaxdigits predict "$@"
 
 # Write Kaggle's submission file (just submit test.csv), and with --upload hand it in
+[no-cd]
 submit *args: setup
     @{{bin}}/flaxdigits submit "$@"
 
-# Say what an .onnx file is, and in what it breaks the contract (default: the shipped model)
+# Describe an .onnx file, and list how it breaks the contract (default: the shipped model)
+[no-cd]
 inspect *args: setup
     @{{bin}}/flaxdigits inspect "$@"
 
-# Show that a model answers here as it did at home (default: the shipped model)
+# Check that a model reproduces its golden vectors here (default: the shipped model)
+[no-cd]
 verify *args: setup
     @{{bin}}/flaxdigits verify "$@"
+
+# List versions and devices, and how to install missing parts
+[no-cd]
+doctor *args: setup
+    @{{bin}}/flaxdigits doctor "$@"
 
 port := "8000"
 
 # Build the page and serve it on http://127.0.0.1:8000 (own model: just web MODEL.onnx GOLDEN_FOLDER); needs Node.js
 web *args:
     @python3 -c "import socket, sys; sys.exit(not socket.socket().connect_ex(('127.0.0.1', {{port}})) and \
-        'port {{port}} is taken; choose another: just port=8001 web')"
+        'port {{port}} is in use by another program; choose a free one, such as: just port=8001 web')"
     @npm --prefix exports/web ci --ignore-scripts --no-audit --no-fund --silent
     @node exports/web/build.mjs "$@"
-    @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}}
+    @echo "serving the page on http://127.0.0.1:{{port}}; Ctrl-C ends it"
+    @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}} 2> /dev/null
 
-# Make the shipped models by exports/*.toml; goes on with what is in runs/record (move it away where a recipe changed)
-ship: (_train "seed0" "digits-teacher" "0") (_train "seed1" "digits-teacher" "1") (_train "seed2" "digits-teacher" "2") \
-      (_train "taught0" "digits" "0") (_train "tiny0" "digits-tiny" "0")
-    @{{bin}}/flaxdigits export runs/record/taught0 --out exports/digits.onnx --golden exports/golden
+# Make the shipped models by exports/*.toml; resumes the trainings in runs/record (move them away after changing a recipe)
+ship: (_train "seed0" "digits") (_train "tiny0" "digits-tiny")
+    @{{bin}}/flaxdigits export runs/record/seed0 --out exports/digits.onnx --golden exports/golden
     @{{bin}}/flaxdigits export runs/record/tiny0 --out exports/digits-tiny.onnx --golden exports/golden-tiny --precision int8
 
-_train run recipe seed: setup
-    @if [ -d runs/record/{{run}} ]; then {{bin}}/flaxdigits train --resume runs/record/{{run}}; \
-        else {{bin}}/flaxdigits train --config exports/{{recipe}}.toml --seed {{seed}} --out runs/record/{{run}}; fi
+_train run recipe: setup
+    @if [ -f runs/record/{{run}}/config.toml ]; then {{bin}}/flaxdigits train --resume runs/record/{{run}}; \
+        else {{bin}}/flaxdigits train --config exports/{{recipe}}.toml --out runs/record/{{run}}; fi
 
-# Say which versions and devices are here, and what is missing
-doctor *args: setup
-    @{{bin}}/flaxdigits doctor "$@"
-
-# Run the tests (or some: just test tests/test_data.py)
+# Run the tests (or some: just test tests/data)
 test *args: setup
     @{{bin}}/python -m pytest "$@"
 
-# Check format, lint and types
+# Run the quick tests, in less than a minute
+test-fast *args: setup
+    @{{bin}}/python -m pytest -m "not slow" "$@"
+
+# Check format, lint and types; runs all three, whatever fails
 lint: setup
-    @{{bin}}/ruff format --check .
-    @{{bin}}/ruff check .
-    @{{bin}}/mypy
+    #!/usr/bin/env sh
+    failed=0
+    {{bin}}/ruff format --check . || failed=1
+    {{bin}}/ruff check . || failed=1
+    {{bin}}/mypy || failed=1
+    exit $failed
 
-# Mend format and lint where that can be done by itself
+# Mend lint and format where that can be done automatically
 fix: setup
-    @{{bin}}/ruff format .
     @{{bin}}/ruff check --fix .
+    @{{bin}}/ruff format .
 
-# Measure what is claimed: what takes little time, or one (just bench training; an unknown name lists them)
+# Run a benchmark, the quick ones by default (just bench training; an unknown name lists them)
 bench name="quick": setup
     @{{bin}}/python -m benchmarks {{name}}
 

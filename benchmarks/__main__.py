@@ -6,17 +6,8 @@ from importlib import import_module
 from flaxdigits.errors import FlaxdigitsError
 
 QUICK = ("cold_start", "reading", "photos", "gradients", "training")
-NAMED = (
-    "web",
-    "precisions",
-    "seeds",
-    "sizes",
-    "sure",
-    "ablation",
-    "robustness",
-    "members",
-    "record",
-)  # need Node.js and Chromium, what `just ship` trains, or much time
+# These need Node.js and Chromium, the runs of `just ship`, or much time.
+NAMED = ("web", "precisions", "seeds", "sizes", "sure", "ablation", "record")
 
 
 def main() -> None:

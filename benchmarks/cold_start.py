@@ -1,7 +1,7 @@
-"""How long `flaxdigits predict one.png` takes from a cold start, against a bare onnxruntime script.
+"""Cold starts, as ratios of process times: `predict one.png` to a bare onnxruntime script, `--help` to `import typer`.
 
-The bare script imports numpy and onnxruntime, loads the same model and runs it once. The two take
-turns, and the ratio is taken pair by pair, so that a drift of the machine's speed cancels out.
+The bare script imports numpy and onnxruntime, loads the same model and runs it once. The two processes take turns,
+and the ratio is the median over the pairs, so that a drift of the machine's speed cancels out.
 """
 
 import os
@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from flaxdigits import load
-from flaxdigits.runs import find_model
+from flaxdigits.inference import shipped
 
 BARE = """
 import sys
@@ -35,15 +35,19 @@ def seconds(command: list[str]) -> float:
     return time.perf_counter() - began
 
 
+def compare(name: str, ours: list[str], theirs: list[str]) -> None:
+    """Prints the median seconds of two commands, and the median ratio."""
+    pairs = [(seconds(ours), seconds(theirs)) for _ in range(PAIRS + 1)][1:]  # the first warms the disk's cache
+    medians = [statistics.median(times) for times in zip(*pairs, strict=True)]
+    ratio = statistics.median(mine / other for mine, other in pairs)
+    print(f"{name} {medians[0]:.3f} s, {medians[1]:.3f} s, ratio {ratio:.2f} (median of {PAIRS} pairs)")
+
+
 def main() -> None:
-    model = str(find_model())
     program = str(Path(sys.executable).with_name("flaxdigits"))
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "one.png"
         Image.fromarray(255 - load("mnist-test").images[0]).resize((200, 200)).save(picture)
-        ours = [program, "predict", str(picture), "--model", model]
-        bare = [sys.executable, "-c", BARE, model]
-        pairs = [(seconds(ours), seconds(bare)) for _ in range(PAIRS + 1)][1:]  # the first warms the disk's cache
-    medians = [statistics.median(times) for times in zip(*pairs, strict=True)]
-    ratio = statistics.median(mine / theirs for mine, theirs in pairs)
-    print(f"predict {medians[0]:.3f} s, bare {medians[1]:.3f} s, ratio {ratio:.2f} (median of {PAIRS} pairs)")
+        bare = [sys.executable, "-c", BARE, str(shipped.MODEL)]
+        compare("predict, bare onnxruntime:", [program, "predict", str(picture)], bare)
+    compare("--help, import typer:", [program, "--help"], [sys.executable, "-c", "import typer"])

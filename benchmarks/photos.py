@@ -9,7 +9,7 @@ from PIL import Image
 from benchmarks.tables import print_header, print_row
 from flaxdigits import Recognizer, load
 from flaxdigits.errors import DataError
-from flaxdigits.pictures import to_mnist
+from flaxdigits.pictures.reading import to_mnist
 
 DIGITS = 200
 SIZE = 360

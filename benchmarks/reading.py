@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from flaxdigits import load
-from flaxdigits.kaggle_csv import PIXEL_NAMES
+from flaxdigits.data.kaggle_csv import PIXEL_NAMES
 
 ROWS = 28_000
 

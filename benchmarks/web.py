@@ -5,27 +5,16 @@ times hold no network. An answer counts as there when the page's own text says i
 shows it up to one frame later.
 """
 
-import functools
 import gzip
 import platform
-import shutil
 import statistics
 import subprocess
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
-WEB = Path(__file__).parents[1] / "exports" / "web"
-CHROMIUM = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+from scripts.page import WEB, built, opened
+
 LOADS = 5
 MOVES = 50
 STROKE = [(0.3 + 0.4 * step / 12, 0.2) for step in range(13)] + [
@@ -40,41 +29,6 @@ WATCH = """() => {
         began = null;
     }).observe(document.getElementById('bars'), { subtree: true, attributes: true, childList: true });
 }"""
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files without a line for each."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Says nothing."""
-
-
-@contextmanager
-def served(folder: Path) -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-@contextmanager
-def built(*words: str) -> Iterator[tuple[Browser, str]]:
-    """Builds the page with what build.mjs is given, serves it, and starts a browser for it."""
-    subprocess.run(["node", "build.mjs", *words], cwd=WEB, check=True, stdout=subprocess.DEVNULL)
-    with (
-        served(WEB / "dist") as site,
-        sync_playwright() as playwright,
-        playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM) as browser,
-    ):
-        yield browser, site
-
-
-def opened(browser: Browser, site: str, **options: Any) -> Page:
-    """Opens the page with nothing in any cache, and waits until it can answer."""
-    page = browser.new_context(**options).new_page()
-    page.goto(site)
-    page.locator("#selftest:enabled").wait_for()
-    return page
 
 
 def print_weights(browser: Browser, site: str) -> None:

@@ -1,4 +1,4 @@
-"""Trains a dense network that reads handwritten digits, and hands it out as one ONNX file.
+"""Trains a dense network that reads handwritten digits, and exports it as one ONNX file.
 
 The public names are imported when first used, so that reading a digit never loads JAX.
 """
@@ -6,40 +6,64 @@ The public names are imported when first used, so that reading a digit never loa
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from flaxdigits.extras import require
-from flaxdigits.version import __version__ as __version__
+__version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from flaxdigits.data import load
-    from flaxdigits.digits import Digits
+    from flaxdigits.data.digits import Digits
+    from flaxdigits.data.load import load
+    from flaxdigits.errors import FlaxdigitsError
     from flaxdigits.evaluation import Evaluation
-    from flaxdigits.pictures import read_picture
-    from flaxdigits.recognizer import Recognizer
-    from flaxdigits.training.config import TrainConfig
-    from flaxdigits.training.export import export
+    from flaxdigits.export.export import export_onnx
+    from flaxdigits.inference.recognizer import Recognizer
+    from flaxdigits.pictures.reading import read_picture
+    from flaxdigits.runs import Run
+    from flaxdigits.training.config import PRESETS, Augmentation, TrainConfig
     from flaxdigits.training.fit import fit, resume
 
-__all__ = ["Digits", "Evaluation", "Recognizer", "TrainConfig", "export", "fit", "load", "read_picture", "resume"]
+__all__ = [
+    "PRESETS",
+    "Augmentation",
+    "Digits",
+    "Evaluation",
+    "FlaxdigitsError",
+    "Recognizer",
+    "Run",
+    "TrainConfig",
+    "errors",
+    "export_onnx",
+    "fit",
+    "load",
+    "read_picture",
+    "resume",
+]
 
-_HOMES = {
-    "load": "data",
-    "Digits": "digits",
+_MODULES = {
+    "PRESETS": "training.config",
+    "Augmentation": "training.config",
+    "Digits": "data.digits",
     "Evaluation": "evaluation",
-    "read_picture": "pictures",
-    "Recognizer": "recognizer",
+    "FlaxdigitsError": "errors",
+    "Recognizer": "inference.recognizer",
+    "Run": "runs",
     "TrainConfig": "training.config",
-    "export": "training.export",
+    "export_onnx": "export.export",
     "fit": "training.fit",
+    "load": "data.load",
+    "read_picture": "pictures.reading",
     "resume": "training.fit",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name not in _HOMES:
+    if name == "errors":
+        return import_module("flaxdigits.errors")
+    if name not in _MODULES:
         raise AttributeError(f"module 'flaxdigits' has no attribute {name!r}")
-    if name in ("fit", "resume", "export"):
+    if name in ("fit", "resume", "export_onnx"):
+        from flaxdigits.extras import require
+
         require("train", f"flaxdigits.{name}")
-    return getattr(import_module(f"flaxdigits.{_HOMES[name]}"), name)
+    return getattr(import_module(f"flaxdigits.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

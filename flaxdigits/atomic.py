@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all."""
+"""Atomic file writes: a file is there whole or not at all, after a power cut too."""
 
 import errno
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Lends a path beside `path`, and renames it into place when the block ends well.
+    """Yields a path beside `path`; synced to disk and renamed into place when the block succeeds.
 
-    The lent path keeps the suffix of `path`, since writers of pictures choose their format by it.
-    If the block fails, what stood at `path` before still stands there and the new file is removed.
+    The yielded path keeps the suffix of `path`, since image writers choose their format by it.
+    If the block fails, the file at `path` stays as it was and the new one is removed.
 
     Raises:
         IsADirectoryError: where `path` is a folder; before the block.
@@ -23,9 +23,21 @@ def replacing(path: Path) -> Iterator[Path]:
     beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
         yield beside
+        sync(beside)
         os.replace(beside, path)
+        if os.name == "posix":  # Windows cannot open a folder
+            sync(path.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or a folder's entries, are on the disk."""
+    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def write_text(path: Path, text: str) -> None:

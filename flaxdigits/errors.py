@@ -1,28 +1,47 @@
-"""Every failure that flaxdigits states in one line.
+"""The errors that flaxdigits raises on purpose.
 
 FlaxdigitsError
-├── DataError             what was given is not digits, or not in a form that can be read
-├── ConfigError           the configuration cannot work
-├── DeviceError           the device asked for is not there
-├── RunError              the run directory is missing, or does not hold what is needed
-├── ModelError            the file is not a model that keeps the ONNX contract
-├── TrainingError         the loss stopped being finite
-├── TrainingInterrupted   training was asked to stop, and has saved its state
-├── ExportError           the exported file does not answer as the model does
-├── GoldenError           a model does not answer its golden vectors as it did at home
-├── SubmissionError       the submission breaks the competition's rules, or was not accepted
-└── MissingExtraError     the command needs packages that the base install leaves out
+├── DataError                 the source is not digits, or not in a form that can be read
+├── ConfigError               a configuration value is invalid
+├── DeviceError               the requested device is not available
+├── RunError                  the run directory is damaged, or belongs to other data
+│   ├── RunNotFoundError      there is no run directory at this path
+│   ├── RunExistsError        the directory holds a run already
+│   ├── RunLockedError        another process is training in this run
+│   ├── RunUnfinishedError    the run has no checkpoint or no exported model yet
+│   ├── TrainingError         the loss or a weight is no longer finite
+│   └── TrainingInterrupted   training was asked to stop, and its state is saved
+├── ModelError                the file is not an ONNX model that keeps the contract
+├── ExportError               the exported file does not reproduce the network's answers
+├── GoldenError               a model does not reproduce its golden vectors
+├── SubmissionError           the submission breaks the competition's rules, or was not accepted
+└── MissingExtraError         an optional dependency is not installed
 
-The message is complete by itself: what, where, expected and found, and what to do next.
+`message` says what is wrong and where, expected and found; `hint` says what to do next, in Python. The command line
+replaces the hint by a command where there is one.
 """
+
+from pathlib import Path
 
 
 class FlaxdigitsError(Exception):
-    """The parent of every error that flaxdigits raises on purpose."""
+    """The base class of all errors that flaxdigits raises on purpose.
+
+    Attributes:
+        message: what is wrong, in one line.
+        hint: what to do next; empty where the message says it.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.message, self.hint = message, hint
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
 
 
 class DataError(FlaxdigitsError):
-    """Data that cannot be read as digits: names the file, the row or the picture."""
+    """Data that cannot be read as digits; names the file, the row or the picture."""
 
 
 class ConfigError(FlaxdigitsError):
@@ -30,23 +49,47 @@ class ConfigError(FlaxdigitsError):
 
 
 class DeviceError(FlaxdigitsError):
-    """The device asked for is not on this machine."""
+    """The requested device is not available."""
 
 
 class RunError(FlaxdigitsError):
-    """A run directory that is missing or incomplete, or that belongs to other data."""
+    """A run directory that is missing or incomplete, or that belongs to other data.
+
+    Attributes:
+        run: the run directory.
+    """
+
+    def __init__(self, run: Path | str, problem: str, hint: str = "") -> None:
+        super().__init__(f"{run}: {problem}", hint)
+        self.run = run
+
+
+class RunNotFoundError(RunError):
+    """There is no run directory at this path."""
+
+
+class RunExistsError(RunError):
+    """The directory holds a run already."""
+
+
+class RunLockedError(RunError):
+    """Another process is training in this run."""
+
+
+class RunUnfinishedError(RunError):
+    """The run has no checkpoint or no exported model yet."""
 
 
 class ModelError(FlaxdigitsError):
     """A file that is not an ONNX model, or one that breaks the contract."""
 
 
-class TrainingError(FlaxdigitsError):
-    """Training that cannot go on: the loss became NaN or infinite."""
+class TrainingError(RunError):
+    """Training that cannot go on: the loss or a weight became NaN or infinite."""
 
 
-class TrainingInterrupted(FlaxdigitsError):
-    """Training stopped on request, its state saved."""
+class TrainingInterrupted(RunError):
+    """Training that stopped on request, its state saved."""
 
 
 class ExportError(FlaxdigitsError):
@@ -54,7 +97,7 @@ class ExportError(FlaxdigitsError):
 
 
 class GoldenError(FlaxdigitsError):
-    """Golden vectors that a model answers otherwise, or that cannot be read."""
+    """Golden vectors that a model does not reproduce, or that cannot be read."""
 
 
 class SubmissionError(FlaxdigitsError):
@@ -62,4 +105,4 @@ class SubmissionError(FlaxdigitsError):
 
 
 class MissingExtraError(FlaxdigitsError):
-    """A part of flaxdigits whose packages are not installed."""
+    """An optional dependency that is not installed."""

@@ -1,4 +1,4 @@
-"""The optional parts of flaxdigits, the packages each of them needs, and how to get them."""
+"""The optional dependencies of flaxdigits, and how to install them."""
 
 from importlib.util import find_spec
 
@@ -6,24 +6,15 @@ from flaxdigits.errors import MissingExtraError
 
 EXTRAS = {
     "train": (
-        "jax",
-        "flax",
-        "optax",
-        "orbax.checkpoint",
-        "onnx",
-        "tomli_w",
-        "jaxtyping",
-        "pandas",
-        "matplotlib",
-        "scipy",
-        "rich",
+        *("jax", "flax", "optax", "orbax.checkpoint", "jax2onnx", "jaxtyping"),
+        *("filelock", "matplotlib", "pandas", "scipy", "tomli_w"),
     ),
     "kaggle": ("kaggle", "six"),
 }
 
 
 def missing(extra: str) -> list[str]:
-    """Names the packages of `extra` that are not installed, without importing any of them."""
+    """Returns the packages of `extra` that are not installed, without importing any of them."""
     return [name for name in EXTRAS[extra] if find_spec(name.partition(".")[0]) is None]
 
 
@@ -32,7 +23,7 @@ def require(extra: str, what: str) -> None:
 
     Args:
         extra: a key of `EXTRAS`.
-        what: what needs them, as the subject of the message, such as "training".
+        what: the subject of the message, such as "training".
 
     Raises:
         MissingExtraError: with the command that installs them.

@@ -1,12 +1,13 @@
-"""The run directory: where a training leaves what it made, and how to find it again."""
+"""The run directory: where a training leaves its files, and how to find it again."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from flaxdigits import shipped
-from flaxdigits.errors import RunError
+from flaxdigits.errors import RunError, RunLockedError, RunNotFoundError, RunUnfinishedError
 from flaxdigits.extras import require
 
 if TYPE_CHECKING:
@@ -17,7 +18,10 @@ LATEST = RUNS / "latest"
 
 
 class Run:
-    """The places of a run directory's files; making one of these touches no disk."""
+    """The paths of a run directory's files. Making one touches no disk.
+
+    In a notebook a run displays as its learning curves.
+    """
 
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
@@ -26,6 +30,7 @@ class Run:
         self.history = self.path / "history.csv"
         self.curves = self.path / "curves.png"
         self.checkpoints = self.path / "checkpoints"
+        self.pretraining = self.path / "pretraining"
         self.model = self.path / "model.onnx"
         self.metrics = self.path / "metrics.json"
         self.confusion = self.path / "confusion.png"
@@ -35,76 +40,86 @@ class Run:
     def __str__(self) -> str:
         return str(self.path)
 
+    def __repr__(self) -> str:
+        return f"Run({str(self.path)!r})"
+
+    def _repr_png_(self) -> bytes | None:
+        return self.curves.read_bytes() if self.curves.exists() else None
+
     @classmethod
     def new(cls) -> Self:
-        """Names a run after the present second, beside the others in runs/."""
-        stem = datetime.now().strftime("%Y%m%d-%H%M%S")
-        names = [stem, *(f"{stem}-{i}" for i in range(2, 100))]
-        return cls(next(RUNS / name for name in names if not (RUNS / name).exists()))
+        """Returns a run in runs/ named after the present millisecond."""
+        return cls(RUNS / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3])
 
     @classmethod
     def existing(cls, path: "Run | Path | str | None" = None) -> "Run":
-        """Finds a run that holds a configuration; runs/latest where no path is given. A run is taken as it is.
+        """Returns the run at a path, runs/latest by default.
 
         Raises:
-            RunError: where there is none.
+            RunNotFoundError: where there is no configuration in it.
         """
-        if isinstance(path, Run):
-            return path
-        run = cls(path or LATEST)
+        run = path if isinstance(path, Run) else cls(path or LATEST)
         if run.config.exists():
             return run
-        if run.path == LATEST:
-            raise RunError(f"{LATEST}: no run yet; `flaxdigits train` makes one")
-        raise RunError(f"{path}: not a run directory, there is no {run.config.name} in it")
+        missing = "no run yet" if run.path == LATEST else f"not a run directory, there is no {run.config.name} in it"
+        raise RunNotFoundError(run.path, missing, "flaxdigits.fit makes one")
 
-    def claim(self) -> None:
-        """Makes the directory this training's own, also where another one begins in the same second.
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in this run; the system frees the lock when the process ends.
 
         Raises:
-            RunError: where it holds a run already.
+            RunLockedError: where another process trains in it.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        try:
-            self.config.touch(exist_ok=False)
-        except FileExistsError:
-            again = f"continue it with: flaxdigits train --resume {self}, or choose another folder"
-            raise RunError(f"{self}: holds a run already; {again}") from None
+        from filelock import FileLock, Timeout
 
-    def point_latest(self) -> None:
-        """Makes runs/latest a link to this run, where the file system has links."""
-        beside = LATEST.with_name(f".latest.{os.getpid()}")
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
         try:
-            LATEST.parent.mkdir(parents=True, exist_ok=True)
-            beside.symlink_to(os.path.relpath(self.path.resolve(), LATEST.parent.resolve()))
-            os.replace(beside, LATEST)
-        except OSError:  # Windows without the right to make links: runs are then named in full
-            beside.unlink(missing_ok=True)
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise RunLockedError(self.path, "another process is training in this run") from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def trained_model(self) -> Path:
+        """Returns the path of the exported model.
+
+        Raises:
+            RunUnfinishedError: where the run has none yet.
+        """
+        if not self.model.exists():
+            hint = f"flaxdigits.resume finishes the run, flaxdigits.export({str(self)!r}) exports its last checkpoint"
+            raise RunUnfinishedError(self.path, f"no {self.model.name} in it yet", hint)
+        return self.model
 
     def history_frame(self) -> "pd.DataFrame":
-        """Returns history.csv as a DataFrame, a row an epoch."""
+        """Returns history.csv as a DataFrame, a row per epoch."""
         require("train", "a DataFrame")
         import pandas as pd
 
         return pd.read_csv(self.history)
 
 
-def find_model(path: Path | str | None = None) -> Path:
-    """Finds the .onnx file that a path means: itself, or a run's model; the shipped one where left out.
+def point_latest(run: Run) -> None:
+    """Makes runs/latest a symbolic link to this run, where the file system has links.
 
     Raises:
-        RunError: where there is no such file, with what makes one.
+        RunError: where runs/latest is a file or a folder, which a link must not replace.
     """
-    path = shipped.MODEL if path is None else Path(path)
-    if path.is_dir():
-        return _model_of(Run.existing(path))
-    if not path.exists():
-        raise RunError(f"{path}: no such model; expected an .onnx file or a run directory")
-    return path
+    check_latest()
+    beside = LATEST.with_name(f".latest.{os.getpid()}")
+    try:
+        LATEST.parent.mkdir(parents=True, exist_ok=True)
+        beside.symlink_to(os.path.relpath(run.path.resolve(), LATEST.parent.resolve()))
+        os.replace(beside, LATEST)
+    except OSError:  # Windows without the right to make links: runs are then named in full
+        beside.unlink(missing_ok=True)
 
 
-def _model_of(run: Run) -> Path:
-    if not run.model.exists():
-        finish = f"finish it with: flaxdigits train --resume {run}"
-        raise RunError(f"{run}: no model.onnx in it yet; {finish}, or name another run")
-    return run.model
+def check_latest() -> None:
+    """Raises RunError where runs/latest is a file or a folder, which a link must not replace."""
+    if LATEST.exists() and not LATEST.is_symlink():
+        raise RunError(LATEST, "expected a symbolic link to the latest run, got a file or a folder", "rename it first")

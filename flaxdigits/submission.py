@@ -1,4 +1,4 @@
-"""Kaggle's submission file for Digit Recognizer: written, checked, and handed in."""
+"""The submission file of Kaggle's Digit Recognizer: writing, checking, upload."""
 
 import contextlib
 import io
@@ -7,37 +7,40 @@ from pathlib import Path
 import numpy as np
 
 from flaxdigits import atomic
-from flaxdigits.digits import Digits
+from flaxdigits.data.digits import Digits
 from flaxdigits.errors import SubmissionError
 from flaxdigits.extras import require
 
 COMPETITION = "digit-recognizer"
 HEADER = "ImageId,Label"
-COMPETITION_ROWS = 28_000  # rows of the competition's own test.csv, and so of what it accepts
+COMPETITION_ROWS = 28_000  # of the competition's test.csv, and so of a submission that it accepts
 
 
 def check_test_set(digits: Digits, competition: bool) -> None:
-    """Checks that digits are a test set, and, for `competition`, the competition's own in size.
+    """Checks that digits are a test set.
+
+    Args:
+        digits: the digits to be submitted.
+        competition: whether they must be as many as in the competition's test.csv.
 
     Raises:
-        SubmissionError: where they have labels, or where there are not 28,000 of them.
+        SubmissionError: if they have labels, or are not 28,000 for the competition.
     """
     if digits.labels is not None:
         raise SubmissionError(f"{digits.name}: has labels, so it is not the competition's test.csv")
     if competition and len(digits) != COMPETITION_ROWS:
-        wanted = f"the competition wants {COMPETITION_ROWS:,} answers, here are {len(digits):,}"
-        raise SubmissionError(f"{digits.name}: {wanted}")
+        raise SubmissionError(f"{digits.name}: expected {COMPETITION_ROWS:,} digits, got {len(digits):,}")
 
 
 def write_submission(digits: np.ndarray, path: Path) -> None:
-    """Writes the answers in the order of test.csv's rows, with ids from 1, and checks what was written.
+    """Writes a submission file and checks it; the ids count from 1.
 
     Args:
-        digits: integers [n] in 0..9.
-        path: where to; the file appears only when it is whole and keeps the rules.
+        digits: the predicted digits, integers [n] in 0..9, in the order of test.csv.
+        path: the file, which is replaced only by a complete and valid one.
 
     Raises:
-        SubmissionError: where the file would break the competition's rules.
+        SubmissionError: if the file would break the competition's rules.
     """
     lines = [HEADER, *(f"{row},{digit}" for row, digit in enumerate(digits.tolist(), 1))]
     with atomic.replacing(path) as beside:
@@ -56,7 +59,7 @@ def check_submission(path: Path, rows: int, name: str | None = None) -> None:
     if lines[:1] != [HEADER]:
         raise SubmissionError(f"{name}, line 1: expected {HEADER}, got {lines[0] if lines else 'nothing'}")
     if len(lines) - 1 != rows:
-        raise SubmissionError(f"{name}: expected {rows} answers, got {len(lines) - 1}")
+        raise SubmissionError(f"{name}: expected {rows} predictions, got {len(lines) - 1}")
     for row, line in enumerate(lines[1:], 1):
         image_id, _, label = line.partition(",")
         if image_id != str(row) or label not in set("0123456789"):
@@ -64,29 +67,33 @@ def check_submission(path: Path, rows: int, name: str | None = None) -> None:
 
 
 def upload(path: Path, message: str) -> str:
-    """Hands a submission file to the competition through the `kaggle` package.
+    """Uploads a submission file to the competition with the `kaggle` package.
+
+    Args:
+        path: the submission file.
+        message: the description that Kaggle shows with the submission.
 
     Returns:
-        What Kaggle answered.
+        Kaggle's reply.
 
     Raises:
-        MissingExtraError: where the `kaggle` package is not installed.
-        SubmissionError: where there are no credentials, or Kaggle did not accept the file.
+        MissingExtraError: if the `kaggle` package is not installed.
+        SubmissionError: if there are no credentials, or Kaggle rejected the file.
     """
     require("kaggle", "uploading a submission")
     try:
-        # The package prints its help when it is imported and when it is used; the library prints nothing.
+        # The package prints on import and during the upload; a library must not.
         with contextlib.redirect_stdout(io.StringIO()):
             from kaggle.api.kaggle_api_extended import KaggleApi
 
             api = KaggleApi()
             api.authenticate()
-            answer = api.competition_submit(str(path), message, COMPETITION, quiet=True)
-    except (Exception, SystemExit) as error:  # the package exits where it finds no credentials
+            reply = api.competition_submit(str(path), message, COMPETITION, quiet=True)
+    except (Exception, SystemExit) as error:  # the package calls sys.exit without credentials
         raise SubmissionError(f"{path}: not submitted: {_reason(error)}") from error
-    if not answer.ref:  # set only when Kaggle has taken the submission
-        raise SubmissionError(f"{path}: not submitted: {answer.message or 'Kaggle gave no reason'}")
-    return answer.message
+    if not reply.ref:  # set only if Kaggle accepted the submission
+        raise SubmissionError(f"{path}: not submitted: {reply.message or 'Kaggle gave no reason'}")
+    return reply.message
 
 
 def _reason(error: BaseException) -> str:

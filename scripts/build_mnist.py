@@ -1,15 +1,14 @@
-"""Rebuilds flaxdigits/mnist.npz from MNIST's four IDX files and QMNIST's training labels.
+"""Builds flaxdigits/data/mnist.npz from MNIST's four IDX files and QMNIST's training labels.
 
-    python scripts/build_mnist.py FOLDER [--out flaxdigits/mnist.npz]
+    python scripts/build_mnist.py FOLDER [--out flaxdigits/data/mnist.npz]
 
-FOLDER holds the files below, as published; each is checked by the SHA-256 of
-its content, so that it does not matter who packed it. QMNIST's labels
+FOLDER holds the files below, as published; each is checked by the SHA-256 of its decompressed
+content, so that it does not matter how it was compressed. QMNIST's labels
 (C. Yadav, L. Bottou, "Cold Case: The Lost MNIST Digits", NeurIPS 2019) name the writer of each
 training digit in their third column; their order is MNIST's, which the labels confirm.
 """
 
 import argparse
-import gzip
 import hashlib
 import sys
 from pathlib import Path
@@ -17,7 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from flaxdigits.atomic import replacing
-from flaxdigits.data import EMBEDDED, read_idx_array
+from flaxdigits.data.idx import read_idx_array
+from flaxdigits.data.load import EMBEDDED
+from flaxdigits.data.source import Source
 
 SHA256 = {
     "train-images-idx3-ubyte.gz": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -28,21 +29,21 @@ SHA256 = {
 }
 
 
-def checked(folder: Path, name: str) -> Path:
-    """Returns the path of a source file after checking the SHA-256 of its content."""
-    path = folder / name
-    found = hashlib.sha256(gzip.decompress(path.read_bytes())).hexdigest()
+def checked(folder: Path, name: str) -> Source:
+    """Returns a source file after checking the SHA-256 of its decompressed content."""
+    source = Source.file(folder / name)
+    found = hashlib.sha256(source.read()).hexdigest()
     if found != SHA256[name]:
-        sys.exit(f"{path}: expected SHA-256 {SHA256[name]}, got {found}")
-    return path
+        sys.exit(f"{source.name}: expected SHA-256 {SHA256[name]}, got {found}")
+    return source
 
 
-def read_writers(path: Path, labels: np.ndarray) -> np.ndarray:
+def read_writers(source: Source, labels: np.ndarray) -> np.ndarray:
     """Reads the writer of each training digit, uint16 [60000], and checks the order by the labels."""
-    with gzip.open(path, "rt") as file:
+    with source.open_text() as file:
         table = np.loadtxt(file, np.int64, usecols=(0, 2))[: len(labels)]
     if not np.array_equal(table[:, 0], labels):
-        sys.exit(f"{path}: its labels are not MNIST's, in MNIST's order")
+        sys.exit(f"{source.name}: its labels are not MNIST's, in MNIST's order")
     return table[:, 1].astype(np.uint16)
 
 
@@ -52,15 +53,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=EMBEDDED)
     arguments = parser.parse_args()
     images, labels, test_images, test_labels, writers = (checked(arguments.folder, name) for name in SHA256)
-    train_labels = read_idx_array(labels)
+    train_labels = read_idx_array(labels, dimensions=1)
     with replacing(arguments.out) as beside:
         np.savez_compressed(
             beside,
-            train_images=read_idx_array(images),
+            train_images=read_idx_array(images, dimensions=3),
             train_labels=train_labels,
             train_writers=read_writers(writers, train_labels),
-            test_images=read_idx_array(test_images),
-            test_labels=read_idx_array(test_labels),
+            test_images=read_idx_array(test_images, dimensions=3),
+            test_labels=read_idx_array(test_labels, dimensions=1),
         )
     print(f"{arguments.out}: {arguments.out.stat().st_size} bytes")
 

@@ -1,6 +1,6 @@
-"""Makes exports/golden/pictures: pictures of digits as people have them, and the 28x28 pixels each must become.
+"""Writes exports/golden/pictures: pictures of digits, and the 28x28 pixels to which each is normalized.
 
-Whatever prepares pictures as flaxdigits/pictures.py does, such as the page in exports/web, is held to these.
+Tests compare every implementation of flaxdigits/pictures with these, such as the page in exports/web.
 """
 
 import json
@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from flaxdigits import atomic, load, read_picture
-from flaxdigits.shipped import GOLDEN
+from flaxdigits.inference.shipped import GOLDEN
 
 SIZE = 240
 
@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def make_pictures(digits: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns pictures by name, [height, width] or [height, width, channels], 0 to 255."""
+    """Returns pictures by name, [height, width] or [height, width, channels], 0..255, from uint8 [n, 28, 28]."""
     rng = np.random.default_rng(0)
     ink = [on_sheet(digit, 200, 20, 20) for digit in digits[:16]]
     across, down = np.meshgrid(*[np.linspace(-0.5, 0.5, SIZE)] * 2)
@@ -63,7 +63,7 @@ def make_pictures(digits: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def on_sheet(digit: np.ndarray, size: int, top: int, left: int) -> np.ndarray:
-    """Returns a digit drawn smoothly on a sheet, 0 paper .. 1 ink, [SIZE, SIZE]."""
+    """Returns a digit upscaled to `size` on a sheet, float [SIZE, SIZE], 0 paper .. 1 ink."""
     sheet = np.zeros((SIZE, SIZE))
     drawn = Image.fromarray(digit).resize((size, size), Image.Resampling.BICUBIC)
     sheet[top : top + size, left : left + size] = np.asarray(drawn) / 255
@@ -71,13 +71,13 @@ def on_sheet(digit: np.ndarray, size: int, top: int, left: int) -> np.ndarray:
 
 
 def crop(ink: np.ndarray) -> np.ndarray:
-    """Returns the ink alone, without paper around it."""
+    """Crops a sheet to the bounding box of its ink."""
     rows, columns = (np.flatnonzero((ink > 0.2).any(axis=axis)) for axis in (1, 0))
     return ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def faint() -> np.ndarray:
-    """Returns a spot too faint to be ink."""
+    """Returns a picture of a spot too faint to be ink."""
     return np.where(np.hypot(*np.mgrid[-40:40, -40:40]) < 15, 235, 250)
 
 

@@ -1,20 +1,21 @@
-"""Makes Kaggle-format files from MNIST, and scores a submission against them.
+"""Writes MNIST in the form of Kaggle's Digit Recognizer, and scores a submission.
 
     python scripts/kaggle_split.py make FOLDER
     python scripts/kaggle_split.py score FOLDER/submission.csv FOLDER/answers.csv
 
-`make` writes train.csv (42,000 rows) and test.csv (28,000), as the competition cuts them: a random
-split of all 70,000 digits. So 6 of 10 digits of MNIST's own test set are in train.csv, and a
-model trained on it must not be judged on that set.
+`make` writes train.csv (42,000 rows) and test.csv (28,000), with their sizes in the competition: a
+random split of all 70,000 digits. So 60% of MNIST's test set are in train.csv, and a model that was
+trained on it must not be evaluated on that set.
 """
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 
 from flaxdigits import load
-from flaxdigits.kaggle_csv import LABEL, PIXEL_NAMES
+from flaxdigits.data.kaggle_csv import LABEL, PIXEL_NAMES
 from flaxdigits.submission import HEADER
 
 TRAINING_ROWS = 42_000
@@ -40,8 +41,10 @@ def write(path: Path, columns: list[str], table: np.ndarray) -> None:
 
 
 def score(submission: Path, answers: Path) -> None:
-    given, right = (np.loadtxt(path, np.int64, delimiter=",", skiprows=1) for path in (submission, answers))
-    print(f"{(given[:, 1] == right[:, 1]).mean():.5f} of {len(right):,} answers are right")
+    submitted, expected = (np.loadtxt(path, np.int64, delimiter=",", skiprows=1) for path in (submission, answers))
+    if not np.array_equal(submitted[:, 0], expected[:, 0]):
+        sys.exit(f"{submission}: expected the ids 1 to {len(expected)} in order")
+    print(f"accuracy {(submitted[:, 1] == expected[:, 1]).mean():.5f} on {len(expected):,} digits")
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from playwright.sync_api import Browser
 from scipy.interpolate import make_interp_spline
 
-from benchmarks.web import built, opened
+from scripts.page import built, opened
 
 DOCS = Path(__file__).parents[1] / "docs"
 FIVE = [

@@ -1,6 +1,6 @@
-"""Models that break the contract, each in one way, and what is said of each.
+"""Models that break the contract, each in one way, and the line that `Recognizer` refuses them with.
 
-A line is a regular expression where onnxruntime's or the system's own words stand in it.
+The lines are regular expressions, because of the words of onnxruntime and of the system in them.
 """
 
 import re
@@ -14,6 +14,7 @@ PROBABILITIES = "probabilities tensor(float) [batch, 10]"
 
 
 def external(path, write_model):
+    """Writes a model whose weights are in weights.bin beside it."""
     write_model(path, ZEROS)
     model = load(path)
     external_data_helper.convert_model_to_external_data(model, location="weights.bin", size_threshold=100)
@@ -27,7 +28,7 @@ def external_without_its_file(path, write_model):
 
 
 def renamed_operator(name, domain):
-    """Writes a model whose Softmax is an operator that only somebody else knows."""
+    """Writes a model whose Softmax is an operator that onnxruntime does not know."""
 
     def write(path, write_model):
         model = load(write_model(path, ZEROS))
@@ -59,7 +60,7 @@ def in_latin_1(path, write_model):
 
 
 def for_one_digit(path, write_model):
-    """Writes a model that promises any batch and takes one digit."""
+    """Writes a model that declares any batch and runs with one digit only."""
     model = load(write_model(path, ZEROS))
     flatten = next(node for node in model.graph.node if node.op_type == "Flatten")
     model.graph.initializer.append(helper.make_tensor("one", TensorProto.INT64, [2], [1, 784]))
@@ -81,10 +82,9 @@ def breaks(complaint):
     return "MODEL: breaks the contract: " + re.escape(complaint)
 
 
-FOREIGN = "expected ONNX's own operators only, got com.example.Softest"
 UNLOADABLE = "MODEL: not an ONNX model that onnxruntime can load: "
 
-# What is wrong with it: (the line that it gets, MODEL for its path; how it is written)
+# Defect: (the line of the refusal, with MODEL for the path; the function that writes the model)
 BROKEN = {
     "other input name": (
         breaks(f"expected one input, {PIXELS}, got image tensor(uint8) [batch, 28, 28]"), changed(input_name="image")
@@ -109,20 +109,16 @@ BROKEN = {
     "int32 digit": (
         breaks("expected digit tensor(int64) [batch], got digit tensor(int32) [batch]"), changed(digit_type="INT32")
     ),
-    "external data": (breaks("expected all weights in the one file, got 1 in another"), external),
-    "external data without its file": (
-        breaks("expected all weights in the one file, got 1 in another"), external_without_its_file
-    ),
-    "custom operator": (breaks(FOREIGN), renamed_operator("Softest", "com.example")),
+    "external data": (UNLOADABLE + ".*weights.bin.*", external),
+    "external data without its file": (UNLOADABLE + ".*weights.bin.*", external_without_its_file),
+    "custom operator": (UNLOADABLE + ".*com.example.*Softest.*", renamed_operator("Softest", "com.example")),
     "unknown operator": (UNLOADABLE + ".*Softest.*", renamed_operator("Softest", "")),
     "opset too new": (UNLOADABLE + ".*opset.*", too_new),
     "metadata that is no UTF-8": (UNLOADABLE + "'utf-8' codec can't decode .*", in_latin_1),
-    "not ONNX": ("MODEL: not an ONNX model, or cut off", lambda path, _: path.write_text("no model")),
-    "empty": ("MODEL: not an ONNX model, or cut off", lambda path, _: path.touch()),
-    "cut off": ("MODEL: not an ONNX model, or cut off", cut_off),
-    "a directory": (
-        re.escape("MODEL: not a run directory, there is no config.toml in it"), lambda path, _: path.mkdir()
-    ),
-    "missing": ("MODEL: no such model; expected an .onnx file or a run directory", lambda path, _: None),
+    "not ONNX": (UNLOADABLE + ".*", lambda path, _: path.write_text("no model")),
+    "empty": (UNLOADABLE + ".*", lambda path, _: path.touch()),
+    "cut off": (UNLOADABLE + ".*", cut_off),
+    "a directory": ("MODEL: .*; expected an .onnx file", lambda path, _: path.mkdir()),
+    "missing": ("MODEL: No such file or directory; expected an .onnx file", lambda path, _: None),
     "a batch it cannot run": (r"MODEL: onnxruntime cannot run it: .*requested shape:\{1,784\}", for_one_digit),
 }  # fmt: skip

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect, sync_playwright
 
-from benchmarks.web import CHROMIUM, WEB, served
+from scripts.page import CHROMIUM, WEB, served
 
 EXPORTS = Path(__file__).parents[1] / "exports"
 GOLDEN = EXPORTS / "golden"

@@ -1,3 +1,5 @@
+import os
+
 import pytest
 
 from flaxdigits import atomic
@@ -30,7 +32,7 @@ def test_the_old_file_stands_until_the_block_has_ended(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_lent_path_is_in_the_same_folder_with_the_same_suffix(tmp_path):
+def test_the_yielded_path_is_in_the_same_folder_with_the_same_suffix(tmp_path):
     # The same folder, since a rename is atomic within one file system only.
     with atomic.replacing(tmp_path / "curves.png") as beside:
         beside.touch()
@@ -55,3 +57,12 @@ def test_write_text_makes_the_folder_and_writes_utf8(tmp_path):
     path = tmp_path / "runs" / "new" / "note.txt"
     atomic.write_text(path, "größer → 9\n")
     assert path.read_bytes() == "größer → 9\n".encode()
+
+
+def test_the_content_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
+    calls = []
+    for name in ("fsync", "replace"):
+        real = getattr(os, name)
+        monkeypatch.setattr(os, name, lambda *words, name=name, real=real: (calls.append(name), real(*words)))
+    atomic.write_text(tmp_path / "a.txt", "x")
+    assert calls == ["fsync", "replace", "fsync"]  # the content, the rename, the folder's entry

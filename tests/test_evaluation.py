@@ -5,27 +5,28 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from flaxdigits.digits import Digits
+from flaxdigits.data.digits import Digits
 from flaxdigits.errors import DataError
 from flaxdigits.evaluation import Evaluation, Reliability
-from flaxdigits.recognizer import Recognizer
+from flaxdigits.inference.recognizer import Prediction, Recognizer
 
 
-def judge(labels, probabilities):
-    labels = np.array(labels, np.uint8)
+def evaluate(labels, probabilities, digits=None):
+    labels, probabilities = np.array(labels, np.uint8), np.array(probabilities, np.float32)
     images = np.zeros((len(labels), 28, 28), np.uint8)
-    return Evaluation(labels, np.array(probabilities, np.float32), images, "four digits", "by hand")
+    digits = probabilities.argmax(axis=1) if digits is None else np.array(digits)
+    return Evaluation(labels, digits, probabilities, images, "four digits", "by hand")
 
 
 @pytest.fixture
 def four():
-    """0 read as 0 at 1/2; 1 and 2 read as 7 at 3/4 and 7/8; 3 read as 3 for certain."""
+    """0 classified as 0 at 1/2; 1 and 2 as 7 at 3/4 and 7/8; 3 as 3 at 1."""
     probabilities = np.zeros((4, 10))
     probabilities[0, [0, 5]] = 1 / 2, 1 / 2
     probabilities[1, [1, 7]] = 1 / 4, 3 / 4
     probabilities[2, [2, 7]] = 1 / 8, 7 / 8
     probabilities[3, 3] = 1
-    return judge([0, 1, 2, 3], probabilities)
+    return evaluate([0, 1, 2, 3], probabilities)
 
 
 def test_accuracy_and_errors_by_hand(four):
@@ -35,18 +36,18 @@ def test_accuracy_and_errors_by_hand(four):
 
 
 def test_loss_by_hand(four):
-    # The truth had 1/2, 1/4, 1/8 and 1: 1, 2, 3 and 0 times ln 2.
+    # The true digits have 1/2, 1/4, 1/8 and 1: 1, 2, 3 and 0 times ln 2.
     assert four.loss == pytest.approx(6 / 4 * math.log(2), abs=1e-12)
 
 
-def test_a_truth_given_no_probability_costs_87_nats_and_not_infinity():
+def test_a_true_digit_of_probability_0_costs_87_nats_and_not_infinity():
     probabilities = np.zeros((1, 10))
     probabilities[0, 1] = 1
-    assert judge([0], probabilities).loss == pytest.approx(126 * math.log(2))  # float32's smallest normal is 2**-126
+    assert evaluate([0], probabilities).loss == pytest.approx(126 * math.log(2))  # float32's smallest normal is 2**-126
 
 
 def test_reliability_by_hand(four):
-    # 1/2, 3/4, 7/8 and 1 of 15 bins are 7.5, 11.25, 13.125 and 15; certainty belongs to the last bin.
+    # 1/2, 3/4, 7/8 and 1 of 15 bins are 7.5, 11.25, 13.125 and 15; 1 belongs to the last bin.
     counts, confidences, accuracies = four.reliability
     assert counts.tolist() == [0] * 7 + [1, 0, 0, 0, 1, 0, 1, 1]
     assert confidences[counts > 0].tolist() == [1 / 2, 3 / 4, 7 / 8, 1]
@@ -54,11 +55,11 @@ def test_reliability_by_hand(four):
 
 
 def test_a_bin_of_several_rows_has_their_means():
-    # 0.75 and 0.78125 of 15 bins are 11.25 and 11.72: one bin, with one of three answers right.
+    # 0.75 and 0.78125 of 15 bins are 11.25 and 11.72: one bin, with one of three rows correct.
     probabilities = np.zeros((3, 10))
     probabilities[:, 0] = 0.75, 0.75, 0.78125
     probabilities[:, 1] = 0.25, 0.25, 0.21875
-    reliability = judge([0, 1, 1], probabilities).reliability
+    reliability = evaluate([0, 1, 1], probabilities).reliability
     assert reliability.counts[11] == reliability.counts.sum() == 3
     assert reliability.confidences[11] == pytest.approx(2.28125 / 3, abs=1e-12)
     assert reliability.accuracies[11] == pytest.approx(1 / 3, abs=1e-12)
@@ -87,18 +88,18 @@ def test_calibration_error_by_hand(four):
     assert four.calibration_error == pytest.approx((1 / 2 + 3 / 4 + 7 / 8) / 4, abs=1e-12)
 
 
-def test_calibration_error_is_zero_where_confidence_is_the_share_of_right_answers():
+def test_calibration_error_is_0_if_confidence_equals_accuracy():
     probabilities = np.zeros((4, 10))
     probabilities[:, [0, 1]] = 3 / 4, 1 / 4
-    assert judge([0, 0, 0, 1], probabilities).calibration_error == 0
+    assert evaluate([0, 0, 0, 1], probabilities).calibration_error == 0
 
 
 def test_calibration_error_equals_its_definition():
     rng = np.random.default_rng(0)
-    answers = rng.dirichlet(np.full(10, 0.3), 500)
-    # Too modest below 1/2 and too sure above: else all bins err to one side, and their number makes no difference.
-    labels = np.where(answers.max(axis=1) < 0.5, answers.argmax(axis=1), rng.integers(0, 10, 500))
-    evaluation = judge(labels, answers)
+    drawn = rng.dirichlet(np.full(10, 0.3), 500)
+    # Underconfident below 1/2 and overconfident above: with one sign, the number of bins makes no difference.
+    labels = np.where(drawn.max(axis=1) < 0.5, drawn.argmax(axis=1), rng.integers(0, 10, 500))
+    evaluation = evaluate(labels, drawn)
     bins = [[] for _ in range(15)]
     for label, row in zip(evaluation.labels, evaluation.probabilities.astype(float), strict=True):
         bins[min(int(max(row) * 15), 14)].append((max(row), row.argmax() == label))
@@ -109,7 +110,7 @@ def test_calibration_error_equals_its_definition():
     assert expected > 0.05  # else this compares nothing
 
 
-def test_confusion_has_the_truth_in_rows_and_the_answers_in_columns(four):
+def test_confusion_has_true_digits_in_rows_and_predictions_in_columns(four):
     expected = np.zeros((10, 10), int)
     expected[[0, 1, 2, 3], [0, 7, 7, 3]] = 1
     assert np.array_equal(four.confusion, expected)
@@ -120,7 +121,7 @@ def test_a_digit_that_does_not_occur_has_no_accuracy(four):
     assert np.isnan(four.accuracy_per_digit[4:]).all()
 
 
-def test_the_worst_mistake_is_the_one_that_gave_the_truth_least(four):
+def test_the_worst_mistake_has_the_least_probability_of_the_true_digit(four):
     assert four.worst(5).tolist() == [2, 1]
     assert four.worst(1).tolist() == [2]
 
@@ -134,7 +135,7 @@ def test_the_summary_is_strict_json_and_counts_its_rows_from_1(four):
     assert summary["mistakes"] == [3, 2]
 
 
-def test_the_frame_has_a_row_a_digit(four):
+def test_the_frame_has_a_row_for_each_digit(four):
     pytest.importorskip("pandas")
     frame = four.per_digit_frame()
     assert frame.index.tolist() == list(range(10))
@@ -148,17 +149,52 @@ def test_the_short_last_batch_is_counted(tiny_model, mnist_test):
     assert len(evaluation.labels) == evaluation.confusion.sum() == 2037
 
 
-def test_a_softmax_regression_reads_85_percent_of_the_test_digits(tiny_model, mnist_test):
+def test_a_softmax_regression_classifies_85_percent_of_the_test_digits(tiny_model, mnist_test):
     evaluation = Evaluation.of(Recognizer(tiny_model), mnist_test)
     assert 0.85 < evaluation.accuracy < 0.93
     assert (evaluation.model, evaluation.data) == (str(tiny_model), "mnist-test")
 
 
-def test_digits_without_labels_cannot_be_judged(tiny_model, few):
-    with pytest.raises(DataError, match="^unlabelled: has no labels, and they are needed here$"):
+def test_digits_without_labels_cannot_be_evaluated(tiny_model, few):
+    with pytest.raises(DataError, match="^unlabelled: has no labels"):
         Evaluation.of(Recognizer(tiny_model), Digits(few.images, name="unlabelled"))
 
 
-def test_probabilities_of_another_shape_are_refused():
-    with pytest.raises(DataError, match=r"^expected probabilities \[2, 10\], got \[2, 9\]$"):
-        judge([0, 1], np.zeros((2, 9)))
+@pytest.mark.parametrize(
+    ("probabilities", "digits", "expected"),
+    [
+        (np.zeros((2, 9)), [0, 1], r"probabilities \[2, 10\], got \[2, 9\]"),
+        (np.zeros((2, 10)), [0], r"digits \[2\], got \[1\]"),
+        (np.zeros((2, 10)), [0, 10], "digits from 0 to 9, got 0 to 10"),
+        (np.zeros((2, 10)), [0.0, 1.0], "integers as digits, got float64"),
+    ],
+)
+def test_predictions_of_another_shape_dtype_or_range_are_a_data_error(probabilities, digits, expected):
+    with pytest.raises(DataError, match=f"expected {expected}"):
+        evaluate([0, 1], probabilities, digits)
+
+
+class Tied:
+    """A model whose probabilities of 3 and 8 are equal after rounding, and whose digit is 8."""
+
+    name = "tied"
+
+    def __call__(self, images):
+        probabilities = np.zeros((len(images), 10), np.float32)
+        probabilities[:, [3, 8]] = 0.5
+        return Prediction(np.full(len(images), 8), probabilities)
+
+
+def test_the_digits_of_the_model_are_scored_as_predict_prints_them():
+    images = np.zeros((2, 28, 28), np.uint8)
+    evaluation = Evaluation.of(Tied(), Digits(images, np.array([8, 3])))
+    assert evaluation.digits.tolist() == [8, 8]
+    assert evaluation.errors == 1
+    assert evaluation.confusion[8, 8] == evaluation.confusion[3, 8] == 1
+    assert evaluation.confidence.tolist() == [0.5, 0.5]
+    assert evaluation.model == "tied"
+
+
+def test_a_callable_without_a_name_is_called_model(few):
+    tied = Tied()
+    assert Evaluation.of(lambda images: tied(images), few).model == "model"

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from flaxdigits import shipped
-from flaxdigits.errors import RunError
-from flaxdigits.runs import Run, find_model
+from flaxdigits.errors import RunError, RunLockedError, RunNotFoundError, RunUnfinishedError
+from flaxdigits.runs import Run, point_latest
 
 
 @pytest.fixture(autouse=True)
@@ -19,37 +18,21 @@ def make_run(path, model=True):
     run.config.touch()
     if model:
         run.model.write_text(str(path))
-    run.point_latest()
+    point_latest(run)
     return run
-
-
-def test_a_file_is_the_model_itself():
-    Path("digits.onnx").touch()
-    assert find_model("digits.onnx") == find_model(Path("digits.onnx")) == Path("digits.onnx")
-
-
-def test_a_run_holds_its_model():
-    make_run("runs/a")
-    assert find_model("runs/a") == find_model(Path("runs/a")) == Path("runs/a/model.onnx")
-
-
-def test_nothing_means_the_shipped_model_wherever_one_stands():
-    make_run("runs/a")
-    assert find_model() == find_model(None) == shipped.MODEL
-    assert shipped.MODEL.is_absolute()
 
 
 def test_latest_is_the_newest_run():
     make_run("runs/a")
-    assert find_model("runs/latest").read_text() == "runs/a"
+    assert Run("runs/latest").trained_model().read_text() == "runs/a"
     make_run("runs/b")
-    assert find_model("runs/latest").read_text() == "runs/b"
+    assert Run("runs/latest").trained_model().read_text() == "runs/b"
     assert Path("runs/latest").resolve() == Path("runs/b").resolve()
 
 
-def test_the_newest_run_may_lie_elsewhere():
+def test_the_newest_run_may_be_outside_of_runs():
     make_run("elsewhere/deep/c")
-    assert find_model("runs/latest").read_text() == "elsewhere/deep/c"
+    assert Run("runs/latest").trained_model().read_text() == "elsewhere/deep/c"
 
 
 def test_latest_still_points_into_runs_after_they_have_moved():
@@ -64,27 +47,32 @@ def test_pointing_latest_leaves_no_litter():
     assert sorted(path.name for path in Path("runs").iterdir()) == ["a", "b", "latest"]
 
 
-@pytest.mark.parametrize(
-    ("path", "message"),
-    [
-        ("runs/latest", "runs/latest: no such model; expected an .onnx file or a run directory"),
-        ("none.onnx", "none.onnx: no such model; expected an .onnx file or a run directory"),
-        ("empty", "empty: not a run directory, there is no config.toml in it"),
-        ("half", "half: no model.onnx in it yet; finish it with: flaxdigits train --resume half, or name another run"),
-    ],
-)
-def test_where_there_is_no_model_it_says_what_makes_one(path, message):
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch])
+def test_a_latest_that_is_no_link_is_an_error_and_stays(make):
+    Path("runs").mkdir()
+    make(Path("runs/latest"))
+    with pytest.raises(RunError, match="runs/latest: expected a symbolic link"):
+        make_run("runs/a")
+    assert not Path("runs/latest").is_symlink()
+
+
+def test_a_run_without_a_model_is_unfinished():
+    run = make_run("half", model=False)
+    with pytest.raises(RunUnfinishedError, match=r"half: no model\.onnx in it yet") as caught:
+        run.trained_model()
+    assert caught.value.run == run.path
+
+
+@pytest.mark.parametrize("path", [None, "runs/latest", "empty", "none"])
+def test_a_folder_without_a_configuration_is_no_run(path):
     Path("empty").mkdir()
-    make_run("half", model=False)
-    Path("runs/latest").unlink()
-    with pytest.raises(RunError) as caught:
-        find_model(path)
-    assert str(caught.value) == message
+    with pytest.raises(RunNotFoundError, match="no run yet" if path in (None, "runs/latest") else "not a run"):
+        Run.existing(path)
 
 
 def test_a_latest_whose_run_is_gone_is_no_run():
     shutil.rmtree(make_run("runs/a").path)
-    with pytest.raises(RunError, match="^runs/latest: no run yet; `flaxdigits train` makes one$"):
+    with pytest.raises(RunNotFoundError, match="^runs/latest: no run yet"):
         Run.existing()
 
 
@@ -94,23 +82,29 @@ def test_an_existing_run_is_one_with_a_configuration():
     assert Run.existing().config.resolve() == made.config.resolve()
 
 
-def test_runs_of_the_same_second_get_names_of_their_own():
-    names = []
-    for _ in range(3):
-        run = Run.new()
-        run.path.mkdir(parents=True)
-        names.append(run.path)
-    assert len(set(names)) == 3
-    assert {path.parent for path in names} == {Path("runs")}
-
-
-def test_naming_a_run_touches_no_disk():
-    Run.new()
+def test_making_a_run_touches_no_disk():
+    assert Run.new().path.parent == Path("runs")
     Run("somewhere")
     assert list(Path().iterdir()) == []
 
 
-def test_history_comes_back_as_a_frame():
+def test_a_lock_is_exclusive_and_freed():
+    pytest.importorskip("filelock")
+    run = Run("runs/a")
+    with run.locked(), pytest.raises(RunLockedError), Run("runs/a").locked():
+        pass
+    with run.locked():
+        pass
+
+
+def test_a_run_displays_as_its_curves():
+    run = make_run("runs/a")
+    assert run._repr_png_() is None
+    run.curves.write_bytes(b"\x89PNG")
+    assert run._repr_png_() == b"\x89PNG"
+
+
+def test_the_history_comes_back_as_a_frame():
     pytest.importorskip("pandas")
     run = make_run("runs/a")
     run.history.write_text("epoch,val_accuracy\n1,0.5\n2,0.75\n")

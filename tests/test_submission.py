@@ -9,19 +9,20 @@ from threading import Thread
 import numpy as np
 import pytest
 
+from flaxdigits.data.digits import Digits
 from flaxdigits.errors import SubmissionError
-from flaxdigits.submission import check_submission, write_submission
+from flaxdigits.submission import check_submission, check_test_set, write_submission
 
 needs_kaggle = pytest.mark.skipif(find_spec("kaggle") is None, reason="the kaggle package is not installed")
 
 
-def test_the_file_is_exactly_as_kaggle_wants_it(tmp_path):
+def test_the_file_has_kaggles_format(tmp_path):
     path = tmp_path / "submission.csv"
     write_submission(np.array([2, 0, 9]), path)
     assert path.read_bytes() == b"ImageId,Label\n1,2\n2,0\n3,9\n"
 
 
-def test_a_whole_submission_has_28000_ids_in_order(tmp_path):
+def test_a_complete_submission_has_28000_ids_in_order(tmp_path):
     path = tmp_path / "submission.csv"
     write_submission(np.arange(28_000) % 10, path)
     ids, labels = np.loadtxt(path, int, delimiter=",", skiprows=1, unpack=True)
@@ -31,41 +32,54 @@ def test_a_whole_submission_has_28000_ids_in_order(tmp_path):
 
 
 @pytest.mark.parametrize("wrong", [10, -1])
-def test_an_impossible_answer_leaves_the_old_file_and_no_litter(tmp_path, wrong):
+def test_a_digit_out_of_range_leaves_the_old_file_and_no_other(tmp_path, wrong):
     path = tmp_path / "submission.csv"
     path.write_text("old")
-    with pytest.raises(SubmissionError) as caught:
+    with pytest.raises(SubmissionError, match=f"^{path}, line 3: .*2,{wrong}$"):
         write_submission(np.array([3, wrong]), path)
-    assert str(caught.value) == f"{path}, line 3: expected 2 and a label from 0 to 9, got 2,{wrong}"
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
-    ("text", "message"),
+    ("text", "line"),
     [
-        ("", ", line 1: expected ImageId,Label, got nothing"),
-        ("Id,Label\n1,7\n2,7\n", ", line 1: expected ImageId,Label, got Id,Label"),
-        ("ImageId,Label\n1,7\n", ": expected 2 answers, got 1"),
-        ("ImageId,Label\n1,7\n2,7\n3,7\n", ": expected 2 answers, got 3"),
-        ("ImageId,Label\n1,7\n3,7\n", ", line 3: expected 2 and a label from 0 to 9, got 3,7"),
-        ("ImageId,Label\n0,7\n1,10\n", ", line 2: expected 1 and a label from 0 to 9, got 0,7"),
-        ("ImageId,Label\n1,10\n2,7\n", ", line 2: expected 1 and a label from 0 to 9, got 1,10"),
-        ("ImageId,Label\n1,7\n2,\n", ", line 3: expected 2 and a label from 0 to 9, got 2,"),
-        ("ImageId,Label\n1,7\n2,7,\n", ", line 3: expected 2 and a label from 0 to 9, got 2,7,"),
-        ("ImageId,Label\n1,7\n2,٣\n", ", line 3: expected 2 and a label from 0 to 9, got 2,٣"),
+        ("", 1),
+        ("Id,Label\n1,7\n2,7\n", 1),
+        ("ImageId,Label\n1,7\n3,7\n", 3),
+        ("ImageId,Label\n0,7\n1,10\n", 2),
+        ("ImageId,Label\n1,10\n2,7\n", 2),
+        ("ImageId,Label\n1,7\n2,\n", 3),
+        ("ImageId,Label\n1,7\n2,7,\n", 3),
+        ("ImageId,Label\n1,7\n2,٣\n", 3),
     ],
 )
-def test_the_first_line_that_breaks_a_rule_is_named(tmp_path, text, message):
+def test_the_first_invalid_line_is_named(tmp_path, text, line):
     path = tmp_path / "submission.csv"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(SubmissionError) as caught:
+    with pytest.raises(SubmissionError, match=f"^{path}, line {line}: "):
         check_submission(path, 2)
-    assert str(caught.value) == f"{path}{message}"
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_another_number_of_rows_is_a_submission_error(tmp_path, rows):
+    path = tmp_path / "submission.csv"
+    write_submission(np.full(rows, 7), path)
+    with pytest.raises(SubmissionError, match=f"^{path}: expected 2 .*, got {rows}$"):
+        check_submission(path, 2)
+
+
+def test_a_test_set_has_no_labels_and_28000_digits_for_the_competition(few):
+    unlabelled = Digits(few.images, name="test.csv")
+    check_test_set(unlabelled, competition=False)
+    with pytest.raises(SubmissionError, match="^test.csv: .*28,000.*20"):
+        check_test_set(unlabelled, competition=True)
+    with pytest.raises(SubmissionError, match="^mnist-test: has labels"):
+        check_test_set(few, competition=False)
 
 
 class Kaggle:
-    """Kaggle's side of a submission, on this machine: three calls, each answered as told, and all of them kept."""
+    """A local stand-in for Kaggle's API: gives the configured replies to the three calls, and records them."""
 
     def __init__(self, start=200, put=200, create=(200, {"message": "Successfully submitted", "ref": 77})):
         self.calls = []
@@ -124,14 +138,14 @@ except FlaxdigitsError as error:
 
 
 @pytest.fixture
-def hand_in(tmp_path):
-    """Uploads through the real kaggle package, in a process of its own since that reads its settings at import."""
+def upload(tmp_path):
+    """Uploads with the real kaggle package, in a subprocess, since it reads its settings on import."""
     path = tmp_path / "submission.csv"
     write_submission(np.array([7, 2]), path)
 
     def run(port=9, **variables):
         kept = {k: v for k, v in os.environ.items() if not k.startswith("KAGGLE") and not k.lower().endswith("_proxy")}
-        # LOCALHOST makes the package call http://localhost, and the proxy leads that here.
+        # LOCALHOST makes the package call http://localhost, which the proxy redirects to the stand-in.
         proxy = {"KAGGLE_API_ENVIRONMENT": "LOCALHOST", "http_proxy": f"http://127.0.0.1:{port}"}
         home = {"HOME": str(tmp_path), "KAGGLE_CONFIG_DIR": str(tmp_path)}
         command = [sys.executable, "-c", UPLOAD, str(path)]
@@ -142,13 +156,13 @@ def hand_in(tmp_path):
     return run
 
 
-KEY = {"KAGGLE_USERNAME": "somebody", "KAGGLE_KEY": "0123456789abcdef"}
+KEY = {"KAGGLE_USERNAME": "user", "KAGGLE_KEY": "0123456789abcdef"}
 
 
 @needs_kaggle
-def test_an_accepted_submission_gives_kaggles_message_and_prints_nothing_else(hand_in):
+def test_an_accepted_submission_gives_kaggles_message_and_prints_nothing_else(upload):
     with Kaggle() as kaggle:
-        assert hand_in(kaggle.port, **KEY) == "accepted: Successfully submitted\n"
+        assert upload(kaggle.port, **KEY) == "accepted: Successfully submitted\n"
     (start, asked), put, (create, sent) = kaggle.calls
     assert (start, create) == ("StartSubmissionUpload", "CreateSubmission")
     assert (asked["competitionName"], asked["fileName"]) == ("digit-recognizer", "submission.csv")
@@ -159,30 +173,30 @@ def test_an_accepted_submission_gives_kaggles_message_and_prints_nothing_else(ha
 
 @needs_kaggle
 @pytest.mark.parametrize(
-    ("answers", "reason"),
+    ("replies", "reason"),
     [
         pytest.param({"start": 403}, "You must accept the rules of this competition", id="403 at the start"),
         pytest.param({"create": (400, {})}, "You must accept the rules of this competition", id="400 at the end"),
         pytest.param({"put": 403}, "Could not submit to competition", id="403 from the storage"),
     ],
 )
-def test_a_rejected_submission_is_one_line_with_kaggles_reason(hand_in, answers, reason):
-    with Kaggle(**answers) as kaggle:
-        found = hand_in(kaggle.port, **KEY)
+def test_a_rejected_submission_is_a_submission_error_with_kaggles_reason(upload, replies, reason):
+    with Kaggle(**replies) as kaggle:
+        found = upload(kaggle.port, **KEY)
     assert found == f"SubmissionError: TMP/submission.csv: not submitted: {reason}\n"
 
 
 @needs_kaggle
-def test_without_credentials_it_says_where_they_come_from(hand_in):
+def test_missing_credentials_are_a_submission_error_that_links_their_documentation(upload):
     missing = "no Kaggle credentials found; see https://www.kaggle.com/docs/api#authentication"
-    assert hand_in() == f"SubmissionError: TMP/submission.csv: not submitted: {missing}\n"
+    assert upload() == f"SubmissionError: TMP/submission.csv: not submitted: {missing}\n"
 
 
 @needs_kaggle
-def test_a_kaggle_package_that_cannot_be_imported_is_one_line(hand_in, tmp_path):
+def test_a_kaggle_package_that_cannot_be_imported_is_an_error_of_one_line(upload, tmp_path):
     (tmp_path / "kaggle").mkdir()
     (tmp_path / "kaggle" / "__init__.py").write_text("import a_package_that_it_forgot_to_ask_for")
-    found = hand_in(PYTHONPATH=str(tmp_path))
+    found = upload(PYTHONPATH=str(tmp_path))
     assert found.count("\n") == 1
     assert "Error: " in found
     assert "a_package_that_it_forgot_to_ask_for" in found

@@ -1,1 +1,1 @@
-"""The command line of flaxdigits: it parses, calls the library, and shows."""
+"""The command line of flaxdigits: it parses, calls the library, and prints."""

@@ -1,27 +1,24 @@
 """`flaxdigits doctor`."""
 
-import argparse
 import json
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
 
 import flaxdigits
 from flaxdigits.errors import DeviceError
 from flaxdigits.extras import EXTRAS, missing
 
 PACKAGES = (
-    *("numpy", "onnxruntime", "pillow", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
-    *("onnx", "pandas", "matplotlib", "kaggle"),
+    *("numpy", "onnx", "onnxruntime", "pillow", "typer", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
+    *("jax2onnx", "pandas", "matplotlib", "kaggle"),
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Says what the command takes."""
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Looks around, and says what it found."""
-    import platform
-
+def run(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """Prints what is installed and which devices there are."""
     report = {
         "flaxdigits": flaxdigits.__version__,
         "python": platform.python_version(),
@@ -31,12 +28,10 @@ def run(arguments: argparse.Namespace) -> None:
         "jax_devices": _devices(),
         "missing": {extra: f"pip install 'flaxdigits[{extra}]'" for extra in EXTRAS if missing(extra)},
     }
-    print(json.dumps(report, indent=2) if arguments.json else _table(report))
+    print(json.dumps(report, indent=2) if as_json else _table(report))
 
 
 def _version(package: str) -> str | None:
-    from importlib.metadata import PackageNotFoundError, version
-
     try:
         return version(package)
     except PackageNotFoundError:
@@ -50,7 +45,7 @@ def _providers() -> list[str]:
 
 
 def _devices() -> list[str]:
-    """Lists what JAX can train on; empty where JAX is not installed."""
+    """Returns the devices that JAX can train on; none where JAX is not installed."""
     if missing("train"):
         return []
     from flaxdigits.training.devices import local_devices

@@ -1,88 +1,96 @@
 """`flaxdigits eval`."""
 
-import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from flaxdigits.data import MNIST_TEST, load
+import typer
+
+from flaxdigits.data.load import MNIST_TEST, load
+from flaxdigits_cli.models import find_model
 from flaxdigits_cli.show import note
 
 if TYPE_CHECKING:
-    from flaxdigits.digits import Digits
+    from flaxdigits.data.digits import Digits
     from flaxdigits.evaluation import Evaluation
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Says what the command takes."""
-    parser.add_argument(
-        "model", nargs="?", type=Path, metavar="MODEL", help="a run directory or an .onnx file (default: runs/latest)"
-    )
-    parser.add_argument(
-        "data", nargs="?", default=MNIST_TEST, metavar="DATA", help="labelled digits (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--views", type=int, default=1, metavar="N", help="read N slightly bent views of each digit and average"
-    )
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    parser.add_argument(
-        "--out",
-        type=Path,
-        metavar="FOLDER",
-        help="where metrics.json and the pictures go (default: the run; nowhere for an .onnx file)",
-    )
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Evaluates, prints, and writes the files."""
-    from flaxdigits.evaluation import Evaluation
-    from flaxdigits.recognizer import Recognizer
+def run(
+    model: Annotated[
+        Path | None,
+        typer.Argument(metavar="MODEL", help="A run directory or an .onnx file; runs/latest by default."),
+    ] = None,
+    data: Annotated[str, typer.Argument(metavar="DATA", help="Labelled digits.")] = MNIST_TEST,
+    validation: Annotated[
+        bool, typer.Option("--validation", help="Evaluate on the digits that the run held out.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="For metrics.json and the plots; the run by default, none for a file."),
+    ] = None,
+) -> None:
+    """Evaluates a model, prints the figures, and writes the files."""
     from flaxdigits.runs import LATEST, Run
-    from flaxdigits.views import AveragingRecognizer
 
-    model = arguments.model or LATEST
-    recognizer = Recognizer(Run.existing(model).path if model == LATEST else model)
-    digits = load(arguments.data)
-    reader = recognizer if arguments.views == 1 else AveragingRecognizer(recognizer, arguments.views)
-    evaluation = Evaluation.of(reader, digits)
-    print(json.dumps(evaluation.summary(), indent=2) if arguments.json else _table(evaluation))
+    model = model or Run.existing(LATEST).path
+    if validation and (not model.is_dir() or data != MNIST_TEST):
+        raise typer.BadParameter("it takes a run directory, and no DATA", param_hint="--validation")
+    digits = held_out(model) if validation else load(data)
+    evaluate(model, digits, as_json, out or (model if model.is_dir() else None))
+
+
+def held_out(run: Path) -> "Digits":
+    """Returns the digits that a run held out."""
+    from flaxdigits.runs import Run
+    from flaxdigits.training.provenance import load_held_out
+
+    return load_held_out(Run.existing(run))
+
+
+def evaluate(model: Path, digits: "Digits", as_json: bool = False, out: Path | None = None) -> None:
+    """Prints the figures of a model on labelled digits, and writes them and the plots into a folder."""
+    from flaxdigits.evaluation import Evaluation
+    from flaxdigits.inference.recognizer import Recognizer
+
+    recognizer = Recognizer(find_model(model))
+    evaluation = Evaluation.of(recognizer, digits)
+    print(json.dumps(evaluation.summary(), indent=2) if as_json else _table(evaluation))
     _warn(recognizer.metadata, digits)
-    folder = arguments.out or model
-    if arguments.out or folder.is_dir():
-        _save(evaluation, folder)
+    if out:
+        _save(evaluation, out)
     else:
-        note("add --out FOLDER for metrics.json and the pictures")
+        note("add --out FOLDER for metrics.json and the plots")
 
 
 def _warn(metadata: dict[str, str], digits: "Digits") -> None:
-    """Says where a score is too good because the model was trained on what it was judged by."""
+    """Warns of a score on digits that the model was trained on."""
     shared = metadata.get("training_rows_in_mnist_test", "0") if digits.name == MNIST_TEST else "0"
     if metadata.get("training_data_sha256") == digits.sha256:
         shared = "all"
     if shared != "0":
-        note(f"warning: the model was trained on {shared} of these digits, so this score is too good")
+        note(f"warning: the model was trained on {shared} of these digits, so the score is optimistic")
 
 
 def _table(evaluation: "Evaluation") -> str:
-    """Lays the figures out for reading."""
     lines = [
         f"model              {evaluation.model}",
         f"data               {evaluation.data}, {len(evaluation.labels):,} digits",
         f"accuracy           {evaluation.accuracy:.2%}",
         f"errors             {evaluation.errors}",
-        f"loss               {evaluation.loss:.4f} nats a digit",
+        f"loss               {evaluation.loss:.4f} nats",
         f"calibration error  {evaluation.calibration_error:.4f}",
         "",
-        "digit errors accuracy  read as" + "".join(f"{digit:>5}" for digit in range(10)),
+        "digit errors accuracy  predicted" + "".join(f"{digit:>5}" for digit in range(10)),
     ]
     for digit, (counts, accuracy) in enumerate(zip(evaluation.confusion, evaluation.accuracy_per_digit, strict=True)):
         shares = f"{digit:>5} {counts.sum() - counts[digit]:>6} {accuracy:>8.2%}"
-        lines.append(shares + " " * 9 + "".join(f"{count:>5}" for count in counts))
+        lines.append(shares + " " * 11 + "".join(f"{count:>5}" for count in counts))
     return "\n".join(lines)
 
 
 def _save(evaluation: "Evaluation", folder: Path) -> None:
-    """Writes metrics.json, and the pictures where matplotlib is installed."""
+    """Writes metrics.json, and the plots where matplotlib is installed."""
     from flaxdigits import atomic
     from flaxdigits.extras import missing
     from flaxdigits.runs import Run
@@ -91,7 +99,7 @@ def _save(evaluation: "Evaluation", folder: Path) -> None:
     atomic.write_text(run.metrics, json.dumps(evaluation.summary(), indent=2) + "\n")
     written = [run.metrics]
     if missing("train"):
-        note("no pictures: they need matplotlib, which comes with: pip install 'flaxdigits[train]'")
+        note("no plots: they need matplotlib, which comes with: pip install 'flaxdigits[train]'")
     else:
         from flaxdigits.training.plots import plot_confusion, plot_mistakes, plot_reliability
 

@@ -1,69 +1,57 @@
 """`flaxdigits export`."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Annotated
 
-from flaxdigits.contract import IR_VERSION, OPSET, Precision
+import typer
+
 from flaxdigits.extras import require
+from flaxdigits.inference.contract import IR_VERSION, OPSET, Precision
 from flaxdigits_cli.show import command_line, note_temperature
 
 if TYPE_CHECKING:
-    from flaxdigits.training.export import ExportReport
+    from flaxdigits.export.export import ExportReport
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Says what the command takes."""
-    parser.add_argument(
-        "source",
-        nargs="*",
-        type=Path,
-        metavar="RUN",
-        help="a run directory, or several, whose networks become one committee (default: runs/latest)",
-    )
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="the file (default: the run's model.onnx, model-int8.onnx, ...)"
-    )
-    parser.add_argument(
-        "--precision",
-        choices=get_args(Precision),
-        default="float32",
-        help="of the weights in the file: float16 halves it, int8 quarters it and is fastest (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--views",
-        type=int,
-        default=1,
-        metavar="N",
-        help="read N slightly bent views of each digit and average; N times slower (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--golden", type=Path, metavar="FOLDER", help="also write golden vectors, which `verify` and the checkers take"
-    )
-    parser.add_argument("--triton", type=Path, metavar="FOLDER", help="also write a Triton / KServe model repository")
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Exports, and says what the gate found."""
+def run(
+    source: Annotated[
+        Path | None, typer.Argument(metavar="RUN", help="A run directory; runs/latest by default.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The file; model.onnx, model-int8.onnx, ... in the run by default."),
+    ] = None,
+    precision: Annotated[
+        Precision, typer.Option(help="Of the weights: float16 halves the file, int8 quarters it and is the fastest.")
+    ] = "float32",
+    golden: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also write golden vectors, for `verify` and the checkers.")
+    ] = None,
+    triton: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Also write a Triton / KServe model repository.")
+    ] = None,
+) -> None:
+    """Exports, and prints what the gate found."""
     require("train", "exporting")
-    from flaxdigits.training.export import export as write
+    from flaxdigits.export.export import export_onnx
 
-    report = write(arguments.source or None, arguments.out, command_line(), arguments.precision, arguments.views)
+    report = export_onnx(source, out, precision=precision, command=command_line())
     print(_text(report))
     note_temperature(report.temperature)
-    if arguments.golden:
-        from flaxdigits.golden import write_golden
-        from flaxdigits.recognizer import Recognizer
+    if golden:
+        _write_golden(report.path, golden)
+    if triton:
+        from flaxdigits.export.triton import write_repository
 
-        count = write_golden(Recognizer(report.path), arguments.golden)
-        print(
-            f"{arguments.golden}: {count} golden vectors; check with: flaxdigits verify {report.path} "
-            f"{arguments.golden}"
-        )
-    if arguments.triton:
-        from flaxdigits.triton import write_repository
+        print(f"{write_repository(report.path, triton)}: config.pbtxt and 1/model.onnx for Triton or KServe")
 
-        print(f"{write_repository(report.path, arguments.triton)}: config.pbtxt and 1/model.onnx for Triton or KServe")
+
+def _write_golden(model: Path, folder: Path) -> None:
+    from flaxdigits.inference.golden import write_golden
+    from flaxdigits.inference.recognizer import CPU, Recognizer
+
+    count = write_golden(Recognizer(model, CPU), folder)
+    print(f"{folder}: {count} golden vectors; check with: flaxdigits verify {model} {folder}")
 
 
 def _text(report: "ExportReport") -> str:
@@ -73,7 +61,7 @@ def _text(report: "ExportReport") -> str:
         f"{report.path}: {report.precision}, {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, "
         f"temperature {report.temperature:.3f}, weights {report.weights_sha256}\n"
         f"gate: {gate.digits:,} digits in batches of {', '.join(sizes)} and {last_size}; "
-        f"{gate.differing} read otherwise than by the network, {gate.errors_lost:+d} errors; "
+        f"{gate.differing} predicted differently from the network, {gate.errors_lost:+d} errors; "
         f"largest difference of a probability {gate.largest_difference:.1e} from the network, "
         f"{gate.largest_difference_between_batches:.1e} between batches"
     )

@@ -1,39 +1,30 @@
 """`flaxdigits inspect`."""
 
-import argparse
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
-from flaxdigits.runs import find_model
+import typer
+
+from flaxdigits_cli.models import Model, find_model
 
 if TYPE_CHECKING:
-    from flaxdigits.inspection import Inspection
+    from flaxdigits.inference.inspection import Inspection
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Says what the command takes."""
-    parser.add_argument(
-        "model",
-        nargs="?",
-        type=Path,
-        metavar="FILE",
-        help="any .onnx file, or a run directory (default: the shipped model)",
-    )
-    parser.add_argument("--json", action="store_true", help="print it as JSON")
+def run(
+    model: Model = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> int:
+    """Prints a description of the file; returns 1 where it breaks the contract."""
+    from flaxdigits.inference.inspection import Inspection
 
-
-def run(arguments: argparse.Namespace) -> int:
-    """Prints what the file is; 1 where it breaks the contract."""
-    from flaxdigits.inspection import Inspection
-
-    found = Inspection.of(find_model(arguments.model))
-    print(json.dumps(found.as_dict(), indent=2) if arguments.json else _table(found))
+    found = Inspection.of(find_model(model))
+    print(json.dumps(found.as_dict(), indent=2) if as_json else _table(found))
     return 1 if found.breaches else 0
 
 
 def _table(found: "Inspection") -> str:
-    """Lays everything out for reading; values of several lines, such as the configuration, are indented."""
+    """Formats the description; values of several lines, such as the configuration, are indented."""
     opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in found.opsets.items())
     rows = [
         ("file", f"{found.path}, {found.bytes:,} bytes"),

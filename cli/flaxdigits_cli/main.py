@@ -1,88 +1,133 @@
-"""The program: its commands, and what becomes of an error.
+"""The program: its table of commands, and how an error ends it.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a stated
 failure in one line, 2 a usage error, 130 interrupted.
-
-The parser is argparse's, and a command's module is imported when it is called: CONTRIBUTING.md says why.
 """
 
-import argparse
 import gc
 import io
 import os
 import sys
 from contextlib import suppress
 from importlib import import_module
-from typing import NoReturn
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.exceptions import TyperException
 
 import flaxdigits
-from flaxdigits.errors import FlaxdigitsError, TrainingInterrupted
+from flaxdigits import errors
 
 COMMANDS = {
-    "train": "train a network, and write its run directory with the curves and model.onnx in it",
-    "eval": "evaluate a model: accuracy, errors, loss, calibration, confusion, the worst mistakes",
-    "export": "write a run's network as one ONNX file, after checking that it answers as the network does",
-    "predict": "read digits; a picture holds one, of any size, dark on light or light on dark",
-    "submit": "write Kaggle's submission file for Digit Recognizer, and hand it in if asked to",
-    "inspect": "say what an .onnx file is, and in what it breaks the contract",
-    "verify": "show that a model answers here as it did at home, with its golden vectors",
-    "doctor": "say which versions and devices are here, what is missing, and how to get it",
+    "train": "Train a network, and export it as model.onnx.",
+    "eval": "Evaluate a model on labelled digits.",
+    "export": "Export a run's network as one ONNX file.",
+    "predict": "Read digits from pictures, CSV or .npz files.",
+    "submit": "Write Kaggle's submission file, and upload it.",
+    "inspect": "Describe an .onnx file, and check its contract.",
+    "verify": "Check a model against its golden vectors.",
+    "doctor": "List versions and devices, and what is missing.",
 }
 FAILED, INTERRUPTED = 1, 130
 
 
-class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that states a usage error in one line."""
+class LazyGroup(TyperGroup):
+    """Commands whose modules are imported when they are called; help takes their texts from the table."""
 
-    def error(self, message: str) -> NoReturn:
-        """Says what is wrong, and where help is; exits with 2."""
-        self.exit(2, f"flaxdigits: {message}; `{self.prog} --help` shows what it takes\n")
+    def __init__(self, **options: Any) -> None:
+        stubs = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
+        super().__init__(**(options | {"commands": stubs}))
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Returns the command's name, the command itself, and its arguments."""
+        name, _, rest = super().resolve_command(ctx, args)
+        assert name  # or there was a usage error
+        command = typer.Typer(add_completion=False)
+        command.command(name, help=COMMANDS[name])(import_module(f"flaxdigits_cli.{name}").run)
+        return name, typer.main.get_command(command), rest
 
 
-def make_parser(called: str) -> Parser:
-    """Returns the parser of the whole command line, with the options of the command that is called."""
-    parser = Parser(prog="flaxdigits", description="Train a network that reads handwritten digits, and use it.")
-    parser.add_argument("--version", action="version", version=f"flaxdigits {flaxdigits.__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, description=text)
-        if name == called:
-            module = import_module(f"flaxdigits_cli.{name}")
-            module.add_arguments(command)
-            command.set_defaults(run=module.run, parser=command)
-    return parser
+# The commands' help is in rich's panels; this one is plain, since importing what draws them takes as long as Typer.
+app = typer.Typer(
+    cls=LazyGroup, rich_markup_mode=None, help="Train a network that reads handwritten digits, and use it."
+)
+
+
+def show_version(wanted: bool) -> None:
+    """Prints the version and exits."""
+    if wanted:
+        print(f"flaxdigits {flaxdigits.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Declares the options of the program itself."""
 
 
 def main() -> None:
     """Runs the program and exits."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file's name need not be in the encoding of the terminal
+        if isinstance(stream, io.TextIOWrapper):  # a file name need not be in the encoding of the terminal
             stream.reconfigure(errors="backslashreplace")
-    words = sys.argv[1:] or ["--help"]
-    gc.set_threshold(100_000)  # looking for garbage among freshly imported modules takes 7% of a cold prediction
+    gc.set_threshold(100_000)  # collecting garbage among freshly imported modules takes 7% of a cold prediction
     try:
-        parser = make_parser(words[0])
-        arguments, unknown = parser.parse_known_args(words)
-        if unknown:  # said by the command's own parser, whose help lists its options
-            getattr(arguments, "parser", parser).error(f"unrecognized arguments: {' '.join(unknown)}")
-        sys.exit(arguments.run(arguments) or 0)
-    except TrainingInterrupted as error:
-        _fail(str(error), INTERRUPTED)
-    except KeyboardInterrupt:
-        print("flaxdigits: interrupted", file=sys.stderr, flush=True)
-        with suppress(OSError):
-            sys.stdout.flush()
-        os._exit(INTERRUPTED)  # what JAX has in work would crash while the interpreter ends in order
-    except FlaxdigitsError as error:
-        _fail(str(error), FAILED)
-    except BrokenPipeError:  # whoever read the output has had enough, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
+        command = typer.main.get_command(app)
+        code = command.main(sys.argv[1:] or ["--help"], prog_name="flaxdigits", standalone_mode=False)
+    except TyperException as error:
+        fail(usage(error), error.exit_code)
+    except errors.TrainingInterrupted as error:
+        fail(f"{error.message}; {advice(error)}", INTERRUPTED)
+    except errors.FlaxdigitsError as error:
+        fail("; ".join(filter(None, [error.message, advice(error)])), FAILED)
     except OSError as error:
-        _fail(f"{error.filename or 'flaxdigits'}: {error.strerror or error}", FAILED)
+        fail(f"{error.filename or 'flaxdigits'}: {error.strerror or error}", FAILED)
+    if code == INTERRUPTED:
+        interrupted()
+    sys.exit(code or 0)
 
 
-def _fail(message: str, code: int) -> NoReturn:
+def usage(error: TyperException) -> str:
+    """Returns a usage error in one line."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "flaxdigits"
+    return f"{error.format_message().rstrip('.')}; `{path} --help` lists the options"
+
+
+def advice(error: errors.FlaxdigitsError) -> str:
+    """Returns what to do next: a command in place of the library's hint, where there is one."""
+    match error:
+        case errors.RunNotFoundError():
+            return "`flaxdigits train` makes one"
+        case errors.RunExistsError():
+            return f"continue it with: flaxdigits train --resume {error.run}, or choose another --out"
+        case errors.RunUnfinishedError():
+            exports = f", or export its last checkpoint with: flaxdigits export {error.run}"
+            saved = (Path(error.run) / "checkpoints").exists()
+            return f"finish it with: flaxdigits train --resume {error.run}{exports if saved else ''}"
+        case errors.TrainingInterrupted():
+            return f"go on with: flaxdigits train --resume {error.run}"
+        case errors.TrainingError():
+            return "begin a new run with a lower --learning-rate"
+    return error.hint
+
+
+def interrupted() -> NoReturn:
+    """Ends the process at once: while the interpreter shuts down in order, JAX's pending work would crash it."""
+    print("flaxdigits: interrupted", file=sys.stderr, flush=True)
+    with suppress(OSError):
+        sys.stdout.flush()
+    os._exit(INTERRUPTED)
+
+
+def fail(message: str, code: int) -> NoReturn:
+    """Prints an error in one line and exits."""
     print(f"flaxdigits: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
 

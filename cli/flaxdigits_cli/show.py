@@ -1,4 +1,4 @@
-"""How the command line shows things: notes on standard error, the training's progress bar."""
+"""Output: notes on standard error, and the progress bar of a training."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -6,53 +6,42 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flaxdigits.training.history import EpochReport
     from flaxdigits.training.loop import Progress
 
 
 def note(message: str) -> None:
-    """Says something that is not a result."""
+    """Prints a line that is not a result."""
     print(message, file=sys.stderr, flush=True)
 
 
 def note_temperature(temperature: float) -> None:
-    """Says so where a model's probabilities are as the network gives them."""
+    """Notes that a model is not calibrated, where it is not."""
     if temperature == 1:
-        note("note: temperature 1, so the probabilities are not calibrated; digits held out (validation) would do it")
+        note("note: temperature 1, so the probabilities are not calibrated; held-out digits (validation) would do it")
 
 
 def command_line() -> str:
-    """Returns the command that is running, as one would type it."""
+    """Returns the running command, as one would type it."""
     import shlex
 
     return shlex.join(["flaxdigits", *sys.argv[1:]])
 
 
-def epoch_line(report: "EpochReport", epochs: int) -> str:
-    """Says what happened in an epoch, in a line."""
-    validation = "" if report.val_loss != report.val_loss else f"  val_loss {report.val_loss:.4f}"
-    validation += "" if not validation else f"  val_accuracy {report.val_accuracy:.2%}"
-    return (
-        f"epoch {report.epoch:>{len(str(epochs))}}/{epochs}  loss {report.train_loss:.4f}  "
-        f"accuracy {report.train_accuracy:.2%}{validation}  {report.images_per_second:,.0f} images/s"
-    )
-
-
 @contextmanager
 def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None], Callable[[str], None]]]:
-    """Lends two functions: one that moves the bar, one that prints a line above it.
+    """Yields two functions: one moves the bar, the other prints a line above it.
 
-    Elsewhere than on a terminal there is no bar, and the lines come plain.
+    Without a terminal there is no bar, and the lines are plain.
     """
     from rich import progress as rich_progress
     from rich.console import Console
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     if not console.is_terminal:
         yield (lambda _: None), note
         return
     columns = (
-        rich_progress.TextColumn("{task.description}"),
+        rich_progress.TextColumn("{task.description}", markup=False),
         rich_progress.BarColumn(bar_width=10),  # the whole line fits 80 columns
         rich_progress.TaskProgressColumn(),
         rich_progress.TimeRemainingColumn(compact=True),

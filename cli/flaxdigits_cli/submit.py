@@ -1,40 +1,36 @@
 """`flaxdigits submit`."""
 
-import argparse
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from flaxdigits.extras import require
+from flaxdigits_cli.models import ModelOption, find_model
 from flaxdigits_cli.show import command_line, note
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Says what the command takes."""
-    parser.add_argument("test", type=Path, metavar="TEST.csv", help="the competition's test.csv; .gz and .zip as well")
-    parser.add_argument(
-        "--model", type=Path, metavar="MODEL", help="an .onnx file or a run directory (default: the shipped model)"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("submission.csv"), metavar="FILE", help="the file (default: %(default)s)"
-    )
-    parser.add_argument("--upload", action="store_true", help="hand it in, through the kaggle package")
-    parser.add_argument(
-        "--message", default="flaxdigits", metavar="TEXT", help="what Kaggle shows beside it (default: %(default)s)"
-    )
-
-
-def run(arguments: argparse.Namespace) -> None:
-    """Writes the submission, and hands it in where asked to."""
+def run(
+    test: Annotated[
+        Path, typer.Argument(metavar="TEST.csv", help="The competition's test.csv; .gz, or the .zip it comes in.")
+    ],
+    model: ModelOption = None,
+    out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path("submission.csv"),
+    upload: Annotated[bool, typer.Option("--upload", help="Upload it, through the kaggle package.")] = False,
+    message: Annotated[str, typer.Option(metavar="TEXT", help="Shown beside it on Kaggle.")] = "flaxdigits",
+) -> None:
+    """Writes the submission, and uploads it on request."""
     from flaxdigits import submission
-    from flaxdigits.data import MNIST_TRAIN, load
-    from flaxdigits.recognizer import Recognizer
+    from flaxdigits.data.load import MNIST_TRAIN, load
+    from flaxdigits.inference.recognizer import Recognizer
 
-    if arguments.upload:
+    if upload:
         require("kaggle", "uploading a submission")
-    recognizer = Recognizer(arguments.model)
-    digits = load(arguments.test)
-    submission.check_test_set(digits, competition=arguments.upload)
-    submission.write_submission(recognizer(digits.images).digits, arguments.out)
-    print(f"{arguments.out}: {len(digits):,} answers by {recognizer.path}")
+    recognizer = Recognizer(find_model(model))
+    digits = load(test, part="test")
+    submission.check_test_set(digits, competition=upload)
+    submission.write_submission(recognizer(digits.images).digits, out)
+    print(f"{out}: {len(digits):,} predictions by {recognizer.name}")
     if recognizer.metadata.get("training_data") == MNIST_TRAIN:
         shared = load(MNIST_TRAIN).count_shared(digits)
         note(
@@ -43,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
         )
     if len(digits) != submission.COMPETITION_ROWS:
         note(f"note: the competition's own test.csv has {submission.COMPETITION_ROWS:,} rows")
-    if arguments.upload:
-        print(f"Kaggle: {submission.upload(arguments.out, arguments.message)}")
+    if upload:
+        print(f"Kaggle: {submission.upload(out, message)}")
     else:
-        note(f"to hand it in: {command_line()} --upload")
+        note(f"to upload it: {command_line()} --upload")

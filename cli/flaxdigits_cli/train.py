@@ -1,111 +1,112 @@
 """`flaxdigits train`."""
 
-import argparse
-import os
 import signal
-from collections.abc import Callable, Iterator
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+import typer
 
 from flaxdigits.extras import require
-from flaxdigits.training.config import Device, Precision, TrainConfig
-from flaxdigits.training.presets import PRESETS
-from flaxdigits_cli.show import command_line, epoch_line, note, note_temperature, training_bar
+from flaxdigits.training.config import PRESETS, Device, Precision, TrainConfig
+from flaxdigits_cli.show import command_line, note, note_temperature, training_bar
 
 if TYPE_CHECKING:
-    from flaxdigits.runs import Run
-    from flaxdigits.training.export import ExportReport
-    from flaxdigits.training.history import EpochReport
+    from collections.abc import Callable
+
+    from flaxdigits.export.export import ExportReport
+    from flaxdigits.training.fit import Training
+
+    Start = Callable[..., Training]
 
 DEFAULTS = PRESETS["default"]
 STOPS = (signal.SIGINT, signal.SIGTERM)
-CHANGES = (
-    "data",
-    "epochs",
-    "batch_size",
-    "learning_rate",
-    "hidden",
-    "members",
-    "teachers",
-    "precision",
-    "device",
-    "seed",
-)
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Says what the command takes; what is left out comes from the preset or the configuration file."""
-    parser.add_argument("data", nargs="?", metavar="DATA", help=f"what to train on (default: {DEFAULTS.data})")
-    recipe = parser.add_mutually_exclusive_group()
-    recipe.add_argument("--preset", choices=PRESETS, help="a whole configuration (default: default)")
-    recipe.add_argument("--config", type=Path, metavar="FILE", help="a configuration, as runs keep it in config.toml")
-    recipe.add_argument("--resume", type=Path, metavar="RUN", help="continue this run to its configured end")
-    parser.add_argument("--out", type=Path, metavar="RUN", help="the run directory (default: runs/<date>-<time>)")
-    _add(parser, "epochs", "times each digit is seen", type=int, metavar="N")
-    _add(parser, "batch_size", "digits a step", type=int, metavar="N")
-    _add(parser, "learning_rate", "the peak of the learning rate", type=float, metavar="X")
-    _add(parser, "hidden", "widths of the hidden layers", type=widths, metavar="N,N,...")
-    _add(parser, "members", "networks trained side by side and read as one, a committee", type=int, metavar="N")
-    _add(
-        parser,
-        "teachers",
-        "runs whose answers are learned in place of the labels",
-        type=run_names,
-        metavar="RUN,RUN,...",
-    )
-    _add(parser, "precision", "of the arithmetic", choices=get_args(Precision))
-    _add(parser, "device", "what to train on", choices=get_args(Device))
-    _add(parser, "seed", "the same seed gives the same weights", type=int, metavar="N")
-
-
-def _add(parser: argparse.ArgumentParser, name: str, text: str, **options: Any) -> None:
-    """Adds an option that changes one value of the configuration; help shows what the default preset has."""
-    value = getattr(DEFAULTS, name)
-    shown = ",".join(map(str, value)) or "none" if isinstance(value, tuple) else value
-    parser.add_argument(f"--{name.replace('_', '-')}", help=f"{text} (default preset: {shown})", **options)
-
-
-def run_names(text: str) -> tuple[str, ...]:
-    """Reads runs with commas between them; runs/latest becomes the run it points at, before it points elsewhere."""
-    return tuple(os.path.relpath(Path(name.strip()).resolve()) if name.strip() else "" for name in text.split(","))
+Preset = Literal["default", "reference", "record"]
 
 
 def widths(text: str) -> tuple[int, ...]:
-    """Reads widths such as 1024,512,256."""
+    """Parses widths such as 1024,512,256."""
     try:
         return tuple(int(width) for width in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"expected widths such as 1024,512,256, got {text!r}") from None
+        raise typer.BadParameter(f"expected widths such as 1024,512,256, got {text!r}") from None
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Trains, then exports what the training gave."""
-    changes = {name: getattr(arguments, name) for name in CHANGES}
-    if arguments.resume and any(value is not None for value in (arguments.out, *changes.values())):
-        arguments.parser.error("--resume continues a run with the configuration it has; leave the rest out")
+def option(name: str, text: str, **options: Any) -> Any:
+    """Declares an option for a field of the configuration; its help shows the value of the default preset."""
+    value = getattr(DEFAULTS, name)
+    shown = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    return typer.Option(f"--{name.replace('_', '-')}", help=f"{text} (default preset: {shown})", **options)
+
+
+def run(
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help=f"Labelled digits; {DEFAULTS.data} by default.")
+    ] = None,
+    preset: Annotated[Preset | None, typer.Option(help="A whole configuration, by name.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A configuration, such as a run's config.toml.")
+    ] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run to its end.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="The run directory; runs/<date>-<time> by default.")
+    ] = None,
+    epochs: Annotated[int | None, option("epochs", "Passes over the digits.", metavar="N")] = None,
+    batch_size: Annotated[int | None, option("batch_size", "Digits per step.", metavar="N")] = None,
+    learning_rate: Annotated[float | None, option("learning_rate", "Its peak.", metavar="X")] = None,
+    hidden: Annotated[Any, option("hidden", "Widths of the hidden layers.", metavar="N,N,...", parser=widths)] = None,
+    precision: Annotated[Precision | None, option("precision", "Of the arithmetic.")] = None,
+    device: Annotated[Device | None, option("device", "To train on.")] = None,
+    seed: Annotated[int | None, option("seed", "The same seed gives the same weights.", metavar="N")] = None,
+    evaluate: Annotated[
+        bool, typer.Option("--evaluate", help="Evaluate the finished run on MNIST's test digits, as `eval` does.")
+    ] = False,
+) -> None:
+    """Trains, then exports the network."""
+    changes = {
+        "data": data, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "hidden": hidden,
+        "precision": precision, "device": device, "seed": seed,
+    }  # fmt: skip
+    check_exclusive(preset, config, resume, out, changes)
     require("train", "training")
-    if arguments.resume:
-        _resume(arguments.resume)
+    if resume:
+        recipe, start = resumed(resume)
     else:
-        preset = PRESETS[arguments.preset or "default"]
-        config = TrainConfig.from_toml(arguments.config, **changes) if arguments.config else preset.changed(**changes)
-        _begin(config, arguments.out)
+        base = PRESETS[preset or "default"]
+        recipe = TrainConfig.from_toml(config, **changes) if config else base.changed(**changes)
+        start = begun(recipe, out)
+    training = watch(recipe, start)
+    finish(training)
+    if evaluate:
+        from flaxdigits.data.load import MNIST_TEST, load
+        from flaxdigits_cli.eval import evaluate as evaluate_run
+
+        evaluate_run(training.run.path, load(MNIST_TEST), out=training.run.path)
 
 
-def _begin(config: TrainConfig, out: Path | None) -> None:
-    from flaxdigits.data import load
-    from flaxdigits.runs import Run
+def check_exclusive(
+    preset: str | None, config: Path | None, resume: Path | None, out: Path | None, changes: dict[str, Any]
+) -> None:
+    """Raises a usage error for options that exclude each other."""
+    if preset and config:
+        raise typer.BadParameter("not together with --preset", param_hint="--config")
+    if resume and any(value is not None for value in (preset, config, out, *changes.values())):
+        raise typer.BadParameter("a run goes on with its own configuration; omit the rest", param_hint="--resume")
+
+
+def begun(config: TrainConfig, out: Path | None) -> "Start":
+    """Returns a function that makes a new training."""
+    from flaxdigits.data.load import load
     from flaxdigits.training.fit import fit
 
     source = Path(config.data)
-    digits = load(source.resolve() if source.exists() else config.data)  # whole, so that it resumes from anywhere
-    run = Run(out) if out else Run.new()
-    _watch(run, config, lambda **hooks: fit(digits, config, run.path, **hooks))
+    digits = load(source.resolve() if source.exists() else config.data)  # in full, so that it resumes from anywhere
+    return partial(fit, digits, config, out)
 
 
-def _resume(path: Path) -> None:
-    from flaxdigits.data import load
+def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
+    """Returns the configuration of a run, and a function that goes on with its training."""
     from flaxdigits.runs import Run
     from flaxdigits.training.checkpoint import saved_step
     from flaxdigits.training.fit import resume
@@ -113,39 +114,55 @@ def _resume(path: Path) -> None:
 
     run = Run.existing(path)
     begun_with, here = Provenance.read(run.data).jax, version("jax")
-    if begun_with not in ("", here):
-        note(f"note: begun with JAX {begun_with}, goes on with {here}: the weights will be others than without a stop")
-    if not saved_step(run.checkpoints):
-        note(f"note: {run} has no step saved yet, so this begins at its first")
-    config = TrainConfig.from_toml(run.config)
-    digits = load(config.data)
-    _watch(run, config, lambda **hooks: resume(digits, run, **hooks))
+    if begun_with != here:
+        note(f"note: begun with JAX {begun_with}, goes on with {here}: the weights may differ from an unstopped run's")
+    if saved_step(run) is None:
+        note(f"note: {run} has no checkpoint yet, so it begins at its first step")
+    return TrainConfig.from_toml(run.config), partial(resume, run)
 
 
-def _watch(run: "Run", config: TrainConfig, start: "Callable[..., Iterator[EpochReport]]") -> None:
-    """Draws the training as it goes, then exports what it gave."""
-    from flaxdigits.training.devices import describe, make_mesh
-    from flaxdigits.training.export import export
+def watch(config: TrainConfig, start: "Start") -> "Training":
+    """Trains with a progress bar and a line per epoch."""
+    with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
+        training = start(on_progress=move, should_stop=interrupt.asked)
+        size = f"{config.parameters:,} parameters, {config.epochs} epochs"
+        line(f"{training.run}: {config.data}, {size}, on {training.devices}")
+        if not len(training):
+            line(f"{training.run}: was finished already, nothing was left to train")
+        for report in training:
+            line(str(report))
+    return training
+
+
+def finish(training: "Training") -> None:
+    """Exports the network, and prints where everything is and the accuracy that was reached."""
+    from flaxdigits.export.export import export_onnx
+    from flaxdigits.training.history import read_history
     from flaxdigits.training.provenance import Provenance
 
-    device = describe(make_mesh(config.device, config.batch_size))
-    with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
-        reports = start(on_progress=move, should_stop=interrupt.asked)
-        line(f"{run}: {config.data}, {config.parameters:,} parameters, {config.epochs} epochs, on {device}")
-        done = [line(epoch_line(report, config.epochs)) for report in reports]
-    if not done:
-        note(f"{run}: was finished already, nothing was left to train")
-    _show(run, export(run, command=command_line()))
+    run = training.run
+    exported = export_onnx(run, command=command_line())
+    note_temperature(exported.temperature)
+    last = read_history(run.history, training.config.epochs)[-1]
+    print(f"run       {run}")
+    print(f"model     {exported.path}  ({exported.bytes / 1e6:.1f} MB; {_compared(exported)})")
+    print(f"curves    {run.curves}")
+    if last.val_accuracy == last.val_accuracy:
+        print(f"accuracy  {last.val_accuracy:.2%} on the held-out digits (validation)")
     shared = Provenance.read(run.data).rows_in_mnist_test
     if shared:
-        note(f"note: {shared} of MNIST's test digits are in the training data, so do not judge the model by them")
+        note(f"note: {shared} of MNIST's test digits are in the training data, so do not evaluate the model on them")
+
+
+def _compared(exported: "ExportReport") -> str:
+    return f"the file predicts {exported.gate.digits:,} digits as the network does"
 
 
 class Interrupt:
-    """Ctrl-C as a request: the first lets the step finish and the state be saved.
+    """Ctrl-C and SIGTERM as a request to stop: the first one lets the step finish and the state be saved.
 
-    A second, once the first is answered, ends the process at once. It is left to the system: raised as an exception
-    while JAX compiles or computes, it would be lost, or crash.
+    A second one ends the process at once. It is left to the system: raised as an exception while JAX compiles or
+    computes, it would be lost, or crash.
     """
 
     def __enter__(self) -> Self:
@@ -158,20 +175,11 @@ class Interrupt:
             signal.signal(kind, handler)
 
     def asked(self) -> bool:
-        """Whether somebody has asked to stop."""
+        """Returns whether a signal has come."""
         return self._asked
 
     def _ask(self, *_: object) -> None:
         self._asked = True
         for kind in STOPS:
             signal.signal(kind, signal.SIG_DFL)
-        note("stopping after this step, and saving; once more stops at once")
-
-
-def _show(run: "Run", exported: "ExportReport") -> None:
-    """Says where everything is."""
-    compared = f"{exported.gate.digits:,} digits read alike by the model and the file"
-    note_temperature(exported.temperature)
-    print(f"run     {run}")
-    print(f"model   {exported.path}  ({exported.bytes / 1e6:.1f} MB; {compared})")
-    print(f"curves  {run.curves}")
+        note("stopping after this step and saving; once more stops at once")

@@ -1,40 +1,32 @@
 """`flaxdigits verify`."""
 
-import argparse
 from pathlib import Path
+from typing import Annotated
 
 import onnxruntime
+import typer
 
-from flaxdigits import shipped
-from flaxdigits.golden import check_golden
-from flaxdigits.recognizer import Recognizer
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Says what the command takes."""
-    parser.add_argument(
-        "model",
-        nargs="?",
-        type=Path,
-        metavar="MODEL",
-        help="an .onnx file or a run directory (default: the shipped model)",
-    )
-    parser.add_argument(
-        "golden",
-        nargs="?",
-        type=Path,
-        default=shipped.GOLDEN,
-        metavar="FOLDER",
-        help="its golden vectors, as `export --golden` wrote them (default: the shipped model's)",
-    )
+from flaxdigits.inference import shipped
+from flaxdigits.inference.golden import check_golden
+from flaxdigits.inference.recognizer import CPU, Recognizer
+from flaxdigits_cli.models import Model, find_model
 
 
-def run(arguments: argparse.Namespace) -> None:
-    """Reads the golden vectors with the model here, and says how far the answers are from those at home."""
-    recognizer = Recognizer(arguments.model)
-    report = check_golden(recognizer, arguments.golden)
+def run(
+    model: Model = None,
+    golden: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FOLDER",
+            help="Golden vectors, as `export --golden` writes them; the shipped model's by default.",
+            show_default=False,
+        ),
+    ] = shipped.GOLDEN,
+) -> None:
+    """Checks a model and prints the largest difference."""
+    recognizer = Recognizer(find_model(model), CPU)
+    report = check_golden(recognizer, golden)
     print(
-        f"{recognizer.path}: all {report.cases} golden vectors answered as at home, with onnxruntime "
-        f"{onnxruntime.__version__}; largest difference of a probability {report.largest_difference:.1e}, "
-        f"where {report.tolerance:.0e} is allowed"
+        f"{recognizer.name}: all {report.cases} golden vectors match, with onnxruntime {onnxruntime.__version__}; "
+        f"largest difference of a probability {report.largest_difference:.1e}, tolerance {report.tolerance:.0e}"
     )

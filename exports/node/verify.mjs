@@ -1,4 +1,4 @@
-// Shows that a model answers here as it did at home: node verify.mjs [MODEL.onnx [GOLDEN_FOLDER]]
+// Checks that a model matches its reference outputs in Node: node verify.mjs [MODEL.onnx [GOLDEN_FOLDER]]
 import { readFile } from "node:fs/promises";
 import { argv, exit, versions } from "node:process";
 import { fileURLToPath } from "node:url";
@@ -15,7 +15,7 @@ const differences = cases.map((expected, i) =>
   Math.max(...expected.probabilities.map((value, k) => Math.abs(value - probabilities.data[10 * i + k]))),
 );
 const failed = cases.filter((expected, i) => Number(digit.data[i]) !== expected.digit || !(differences[i] <= tolerance));
-failed.forEach(({ name }) => console.error(`answered otherwise: ${name}`));
+failed.forEach(({ name }) => console.error(`does not match its reference output: ${name}`));
 const runtime = `onnxruntime-node ${env.versions.node}, Node ${versions.node}`;
 const largest = Math.max(...differences).toExponential(1);
 console.log(`${cases.length - failed.length} of ${cases.length} golden vectors passed (${runtime}, largest difference ${largest})`);

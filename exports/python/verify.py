@@ -1,4 +1,4 @@
-"""Shows that a model answers here as it did at home: python verify.py MODEL.onnx GOLDEN_FOLDER
+"""Checks that a model matches its reference outputs on this machine: python verify.py MODEL.onnx GOLDEN_FOLDER
 
 Needs numpy and onnxruntime, and nothing of flaxdigits.
 """
@@ -21,7 +21,7 @@ digits, probabilities = session.run(["digit", "probabilities"], {"pixels": pixel
 differences = np.abs(probabilities - [case["probabilities"] for case in golden["cases"]]).max(axis=1)
 passed = (digits == [case["digit"] for case in golden["cases"]]) & (differences <= golden["tolerance"])
 for index in np.flatnonzero(~passed):
-    print("answered otherwise:", golden["cases"][index]["name"], file=sys.stderr)
+    print("does not match its reference output:", golden["cases"][index]["name"], file=sys.stderr)
 runtime = f"onnxruntime {onnxruntime.__version__}, numpy {np.__version__}, Python {sys.version.split()[0]}"
 print(f"{passed.sum()} of {len(passed)} golden vectors passed ({runtime}, largest difference {differences.max():.1e})")
 sys.exit(not (len(passed) and passed.all()))

@@ -1,8 +1,8 @@
-/** What the page says: the digit, ten bars, and the pixels that the network was given. */
+/** The output of the page: the digit, ten bars, and the pixels that the network received. */
 
 import { CLASSES, SIDE } from './contract.js';
 
-// Below this probability of the best digit, the page says that it is not sure; `just bench sure` says how often.
+// Below this probability of the best digit, the page shows "not sure"; `just bench sure` measures how often.
 export const SURE = 0.9;
 
 const element = (id) => document.getElementById(id);
@@ -22,7 +22,7 @@ export function makeBars() {
 }
 
 /**
- * Says what the network read; without an answer, nothing.
+ * Shows a prediction; clears the output for null.
  * @param {{digit: number, probabilities: Float32Array} | null} answer ten probabilities
  */
 export function showAnswer(answer) {
@@ -45,14 +45,14 @@ function verdict({ digit, probabilities }) {
   return `not sure: ${first} or ${second}`;
 }
 
-/** Repeats the answer for screen readers; to be called when a stroke ends, not while it is drawn. */
+/** Announces the prediction to screen readers; call it when a stroke ends, not while it is drawn. */
 export function speak() {
   const words = [element('digit').textContent, element('verdict').textContent].filter(Boolean).join(', ');
   if (element('spoken').textContent !== words) element('spoken').textContent = words;
 }
 
 /**
- * Shows the pixels that the network was given, white on black as it takes them.
+ * Shows the network's input, white on black.
  * @param {Uint8Array | null} pixels 784, or null to show none
  */
 export function showSaw(pixels) {

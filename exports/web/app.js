@@ -1,4 +1,4 @@
-/** The wiring: what is drawn or given as a picture goes to the network, its answer onto the page. */
+/** Connects the pad and picture files to the network, and its predictions to the page. */
 
 import { makeBars, showAnswer, showSaw, speak } from './answer.js';
 import { paint, Strokes } from './drawing.js';
@@ -6,7 +6,7 @@ import { NoDigit, openPicture, readPicture, toGrey, toMnist } from './pictures.j
 import { Recognizer, RUNTIME } from './recognizer.js';
 import { selfTest } from './selftest.js';
 
-const DRAWING_SIDE = 280; // pixels of the drawing as it is read: enough to be scaled down to 20
+const DRAWING_SIDE = 280; // pixels of the drawing that is read: enough to be scaled down to 20
 
 const element = (id) => document.getElementById(id);
 const pad = element('pad');
@@ -15,11 +15,11 @@ const strokes = new Strokes(pad, dropPicture, update);
 const recognizer = Recognizer.load('digits.onnx');
 
 /**
- * The picture that is shown, if any; what is no picture has no bitmap, what holds no digit no pixels.
+ * The current picture, or null. Files that are not pictures have no bitmap, pictures without a digit no pixels.
  * @type {{message: string, bitmap?: ImageBitmap, pixels?: Uint8Array} | null}
  */
 let picture = null;
-let asked = 0; // the number of the last wish: a picture that comes after a later one is dropped
+let asked = 0; // the number of the last request; a picture that was decoded after a later request is dropped
 let changed = false;
 let working = false;
 
@@ -29,13 +29,13 @@ function dropPicture() {
   picture = null;
 }
 
-/** @returns {{pixels?: Uint8Array, message?: string}} what there is to read, 28x28, and what to say of it */
+/** @returns {{pixels?: Uint8Array, message?: string}} the network's input, 28x28, and a message for the user */
 function look() {
   if (picture) return picture;
   if (!strokes.list.length) return {};
   drawing.clearRect(0, 0, DRAWING_SIDE, DRAWING_SIDE);
   paint(drawing, strokes.list, 'black');
-  // One empty pixel on each side, so that strokes over the pad's edge are not taken for its paper.
+  // One empty pixel on each side, so that strokes across the pad's edge are not mistaken for paper.
   const image = drawing.getImageData(-1, -1, DRAWING_SIDE + 2, DRAWING_SIDE + 2);
   try {
     return { pixels: toMnist(toGrey(image), 'drawing') };
@@ -58,7 +58,7 @@ function paintPad() {
   element('hint').hidden = Boolean(picture || strokes.list.length);
 }
 
-/** Answers once for each frame at most, and never begins before the last answer is there. */
+/** Predicts at most once per frame, one prediction at a time. */
 function update() {
   changed = true;
   if (working) return;

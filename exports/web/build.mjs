@@ -1,4 +1,4 @@
-// Puts the site together in dist/: node build.mjs [MODEL.onnx GOLDEN_FOLDER]
+// Builds the site in dist/: node build.mjs [MODEL.onnx GOLDEN_FOLDER]
 
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';

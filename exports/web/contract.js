@@ -1,4 +1,4 @@
-/** What every file that keeps flaxdigits' contract takes and gives. */
+/** Sizes of the input and output of every model that keeps flaxdigits' contract. */
 
-export const SIDE = 28; // of the picture, pixels
+export const SIDE = 28; // of an image, pixels
 export const CLASSES = 10;

@@ -1,11 +1,11 @@
-/** The pad: strokes of mouse, pen or finger, kept as points and painted at any size. */
+/** The pad: strokes of mouse, pen or finger, stored as points and painted at any size. */
 
-// Share of the pad's side. A digit that fills two thirds of the pad comes out with strokes of 2.7 of
-// 20 pixels, and with as much ink as MNIST's digits have.
+// Stroke width as a share of the pad's side. A digit that fills two thirds of the pad then has strokes of 2.7 of
+// 20 pixels, and as much ink as MNIST's digits.
 const PEN = 0.09;
 
 /**
- * Paints strokes on a square canvas, over what is there.
+ * Paints strokes on a square canvas, over its content.
  * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context
  * @param {number[][][]} strokes lists of points [x, y], in 0..1 of the side
  * @param {string} colour
@@ -31,13 +31,13 @@ export class Strokes {
   /** @type {number[][][]} lists of points [x, y], in 0..1 of the element's sides */
   list = [];
   #element;
-  #pointer = null; // the id of the one that draws
+  #pointer = null; // the id of the drawing pointer
   #changed;
 
   /**
    * @param {HTMLElement} element
-   * @param {() => void} began is called before a stroke begins
-   * @param {() => void} changed is called after every change
+   * @param {() => void} began called before a stroke begins
+   * @param {() => void} changed called after every change
    */
   constructor(element, began, changed) {
     this.#element = element;

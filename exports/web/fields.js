@@ -1,4 +1,4 @@
-/** Fields of numbers, and what numpy and Pillow do with them, to the last bit. */
+/** Two-dimensional arrays, with operations that match numpy's and Pillow's to the last bit. */
 
 /**
  * @typedef {{data: Float32Array | Float64Array, width: number, height: number}} Field [height, width], row after row
@@ -6,7 +6,7 @@
 
 /**
  * Scales as Pillow's Image.resize does with Resampling.BOX in mode F: the rows first, then the
- * columns, each pixel the mean of those whose middles lie in its box, summed in float64.
+ * columns; each pixel is the mean of those whose centres lie in its box, summed in float64.
  * @param {Field} field
  * @param {number} width
  * @param {number} height
@@ -49,7 +49,7 @@ function boxes(size, wanted) {
 }
 
 /**
- * Makes the rows columns.
+ * Swaps rows and columns.
  * @param {Field} field
  * @returns {Field}
  */
@@ -58,14 +58,14 @@ export function transpose({ data, width, height }) {
   return { data: turned, width: height, height: width };
 }
 
-/** numpy's rint, and Python's round: halves go to the even number. */
+/** Rounds halves to even, as numpy's rint and Python's round do. */
 export function roundToEven(value) {
   const rounded = Math.round(value);
   return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
 /**
- * numpy's pairwise sum, in the precision of the array, so that ties of rounding fall as there.
+ * Sums pairwise as numpy does, in the precision of the array, so that rounding is the same.
  * @param {Float32Array | Float64Array} values
  * @returns {number}
  */

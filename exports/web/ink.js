@@ -1,24 +1,24 @@
 /**
  * Ink and paper: how much each pixel of a picture differs from the paper it is on.
  *
- * This is flaxdigits/ink.py, function by function and bit for bit; the reasons stand there.
+ * The same as flaxdigits/pictures/ink.py, function by function and bit for bit; the reasons are given there.
  */
 
 import { largest, resize, roundToEven, smallest, sum, transpose } from './fields.js';
 
 /** @typedef {import('./fields.js').Field} Field */
 
-export const FAINTEST = 24; // ink that differs from the paper by less than this, of 255, is no ink
+export const FAINTEST = 24; // smallest difference from the paper, of 255, that counts as ink
 const NOISE_MARGIN = 5; // ink must stand out from the paper by this many times the paper's own spread
-const EVEN_SHARE = 0.99; // of the picture's edge; where more of it differs from the paper, the paper is uneven
-const PHOTO_SIDE = 112; // longest side that uneven paper is looked at in: four pixels to one of the 28
+const EVEN_SHARE = 0.99; // of the picture's edge; if more of it differs from the paper, the paper is uneven
+const PHOTO_SIDE = 112; // longest side at which uneven paper is analysed: four pixels to one of the 28
 const PHOTO_WINDOW = 0.35; // the paper's shade is a mean over this share of the longest side to each side of a pixel
-const PHOTO_INK = 0.4; // share of the strongest ink below which a pixel of uneven paper is shadow or a ruled line
-const PHOTO_PASSES = 3; // times the ink is found and left out of the paper's mean
-const STROKE_EDGE = 4; // pixels around a stroke, of those 112, that hold its soft edge
+const PHOTO_INK = 0.4; // share of the strongest ink below which a pixel on uneven paper is shadow or a ruled line
+const PHOTO_PASSES = 3; // times that ink is detected and excluded from the paper's mean
+const STROKE_EDGE = 4; // pixels around a stroke, of those 112, that contain its soft edge
 
 /**
- * Finds how much each pixel differs from the paper, 0..255; smaller than the picture where the paper is uneven.
+ * Returns how much each pixel differs from the paper, 0..255; scaled down if the paper is uneven.
  * @param {Field} grey
  * @returns {Field}
  */
@@ -40,7 +40,7 @@ export function findInk(grey) {
 }
 
 /**
- * Finds how much darker each pixel is than the paper around it, 0..255.
+ * Returns how much darker each pixel is than the paper around it, 0..255.
  * @param {Field} grey
  * @returns {Field}
  */
@@ -65,7 +65,7 @@ export function findInkOnUneven({ data, width, height }) {
 }
 
 /**
- * Sums, for each pixel, the square of this radius around it that lies in the picture.
+ * Returns, for each pixel, the sum over the square of this radius around it, cut off at the picture's edges.
  * @param {{data: Float64Array, width: number, height: number}} values
  * @param {number} radius
  * @returns {Float64Array} [height, width]
@@ -86,7 +86,7 @@ function sumAlongRows({ data, width, height }, radius) {
   return { data: around, width, height };
 }
 
-/** Scales a picture down until its longer side is PHOTO_SIDE; a smaller one stays as it is. */
+/** Scales a picture down to a longer side of PHOTO_SIDE; a smaller one is returned unchanged. */
 function shrink(grey) {
   const share = PHOTO_SIDE / Math.max(grey.width, grey.height);
   if (share >= 1) return grey;
@@ -101,7 +101,7 @@ function edgeOf({ data, width, height }) {
   return Float32Array.from([...top, ...bottom, ...column(0), ...column(width - 1)]);
 }
 
-/** The value that `share` of them do not exceed. */
+/** Returns the quantile at `share`, without interpolation. */
 function quantile(values, share) {
   return values.slice().sort()[Math.trunc(share * (values.length - 1))];
 }

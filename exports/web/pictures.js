@@ -1,10 +1,10 @@
 /**
- * Any picture of one digit -> 28x28 pixels in MNIST's convention.
+ * Pictures of one digit -> 28x28 pixels in MNIST's convention.
  *
- * This is flaxdigits/pictures.py, function by function and byte for byte; the reasons stand there.
- * Where numpy computes in float32 it is float32 here: in Float32Array, or with Math.fround.
- * One thing a browser can't do: it keeps colours multiplied by their opacity, in 8 bits, so that
- * half-transparent strokes that are neither black nor white may come out one grey level off.
+ * The same as flaxdigits/pictures/normalization.py and reading.py, byte for byte; the reasons are given there.
+ * Where numpy computes in float32, this does so too: in Float32Array, or with Math.fround.
+ * One difference: browsers store colours premultiplied by opacity, in 8 bits, so half-transparent
+ * strokes that are neither black nor white may be off by one grey level.
  */
 
 import { SIDE } from './contract.js';
@@ -14,18 +14,18 @@ import { FAINTEST, findInk } from './ink.js';
 /** @typedef {import('./fields.js').Field} Field */
 
 const BOX = 20; // longest side of a digit, pixels
-const CENTRE = SIDE / 2; // where the centre of mass goes, pixels from 0
+const CENTRE = SIDE / 2; // of mass, pixels from 0
 const EDGE = 0.2; // share of the strongest ink from which a pixel counts toward the digit's box
 
-/** Nothing stands out from the paper. */
+/** The picture has no ink. */
 export class NoDigit extends Error {}
 
 /**
- * Opens a picture file, turned the way its camera says it was held.
+ * Opens a picture file, rotated by its EXIF orientation.
  * @param {Blob} file in any format that the browser reads
- * @param {string} name how messages call it
+ * @param {string} name its name in messages
  * @returns {Promise<ImageBitmap>}
- * @throws {Error} where the file is no picture
+ * @throws {Error} if the file is not a picture
  */
 export async function openPicture(file, name) {
   try {
@@ -36,11 +36,11 @@ export async function openPicture(file, name) {
 }
 
 /**
- * Brings a picture to MNIST's convention.
+ * Converts a picture to MNIST's convention.
  * @param {ImageBitmap} bitmap
- * @param {string} name how messages call it
+ * @param {string} name its name in messages
  * @returns {Uint8Array} 784 pixels, 0 = paper, 255 = ink
- * @throws {NoDigit} where there is no digit in it
+ * @throws {NoDigit} if there is no digit in it
  */
 export function readPicture(bitmap, name) {
   const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext('2d', { willReadFrequently: true });
@@ -49,7 +49,7 @@ export function readPicture(bitmap, name) {
 }
 
 /**
- * Turns RGBA into grey, 0 black .. 255 white; what is transparent becomes white under dark strokes
+ * Converts RGBA to grey, 0 black .. 255 white; transparent pixels become white under dark strokes
  * and black under light ones.
  * @param {ImageData} image
  * @returns {Field}
@@ -71,11 +71,11 @@ export function toGrey({ data, width, height }) {
 }
 
 /**
- * Brings a grey picture of one digit, of any size and either polarity, to MNIST's convention.
+ * Converts a grey picture of one digit, of any size and either polarity, to MNIST's convention.
  * @param {Field} grey 0 black .. 255 white
- * @param {string} name how messages call it
+ * @param {string} name its name in messages
  * @returns {Uint8Array} 784 pixels, 0 = paper, 255 = ink
- * @throws {NoDigit} where nothing stands out from the paper
+ * @throws {NoDigit} if nothing stands out from the paper
  */
 export function toMnist(grey, name = 'picture') {
   const ink = findInk(grey);
@@ -85,7 +85,7 @@ export function toMnist(grey, name = 'picture') {
 }
 
 /**
- * Whether 28x28 pixels hold a digit whose box and centre of mass are as MNIST's are.
+ * Returns whether the box and the centre of mass of a 28x28 image are as in MNIST.
  * @param {Field} ink
  */
 export function keepsConvention(ink) {
@@ -120,7 +120,7 @@ export function fitBox(ink) {
   return { ...scaled, data: scaled.data.map((value) => Math.min(Math.fround(value * factor), 255)) };
 }
 
-/** @returns {{top: number, left: number, bottom: number, right: number}} around what is wanted, the ends excluded */
+/** @returns {{top: number, left: number, bottom: number, right: number}} the bounding box of the wanted pixels, ends excluded */
 function boxOf({ data, width, height }, wanted) {
   const box = { top: height, left: width, bottom: 0, right: 0 };
   data.forEach((value, i) => {
@@ -143,7 +143,7 @@ function crop({ data, width }, { top, left, bottom, right }) {
 }
 
 /**
- * Places a digit of at most 20x20 so that its centre of mass is in the middle.
+ * Places a digit of at most 20x20 with its centre of mass in the middle of the image.
  * @param {Field} digit
  * @returns {Uint8Array} 784 pixels
  */

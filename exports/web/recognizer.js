@@ -5,7 +5,7 @@ import * as ort from './ort.wasm.bundle.min.mjs';
 
 export const RUNTIME = `onnxruntime-web ${ort.env.versions.web}`;
 
-// One thread needs no COOP and COEP headers, so any static server will do.
+// A single thread needs no COOP and COEP headers, so any static server works.
 ort.env.wasm.numThreads = 1;
 ort.env.wasm.wasmPaths = { wasm: new URL('ort-wasm-simd-threaded.wasm', import.meta.url).href };
 
@@ -13,7 +13,7 @@ ort.env.wasm.wasmPaths = { wasm: new URL('ort-wasm-simd-threaded.wasm', import.m
  * Loads a file of this site.
  * @param {string} path
  * @returns {Promise<Response>}
- * @throws {Error} where the server has no such file
+ * @throws {Error} if the server has no such file
  */
 export async function load(path) {
   const response = await fetch(path);
@@ -24,7 +24,7 @@ export async function load(path) {
 export class Recognizer {
   #session;
 
-  /** SHA-256 of the file, hexadecimal; empty where the page has no secure context (https or localhost) to compute it. */
+  /** SHA-256 of the file, hexadecimal; empty without a secure context (https or localhost), which computing it needs. */
   sha256;
 
   constructor(session, sha256) {

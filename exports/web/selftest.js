@@ -1,4 +1,4 @@
-/** The self-test: the golden vectors, and the golden pictures, in this browser. */
+/** The self-test: golden vectors and golden pictures, in this browser. */
 
 import { CLASSES, SIDE } from './contract.js';
 import { NoDigit, openPicture, readPicture } from './pictures.js';
@@ -8,9 +8,9 @@ const GOLDEN = 'golden/';
 const PIXELS = SIDE * SIDE;
 
 /**
- * Runs everything there is to check.
+ * Compares the model's outputs and the converted pictures with the reference outputs.
  * @param {import('./recognizer.js').Recognizer} recognizer
- * @returns {Promise<{lines: string[], failed: boolean}>} what to show, a line each
+ * @returns {Promise<{lines: string[], failed: boolean}>} lines to show
  */
 export async function selfTest(recognizer) {
   const results = [await checkModel(recognizer), await checkPictures()];
@@ -39,7 +39,7 @@ async function checkPictures() {
   return report('golden pictures', passed, ', byte for byte');
 }
 
-/** @returns {Promise<Uint8Array | null>} 784 pixels, or null where there is no digit in the picture */
+/** @returns {Promise<Uint8Array | null>} 784 pixels, or null if there is no digit in the picture */
 async function prepare(path) {
   const bitmap = await openPicture(await (await load(GOLDEN + path)).blob(), path);
   try {

@@ -1,1 +1,4 @@
-"""The training wing: the one part of flaxdigits that may import JAX. This file does not."""
+"""Trains a network with JAX, Flax and optax, into a run directory.
+
+Other rooms use `config.TrainConfig` (without JAX), `fit.fit`, `fit.resume` and what they leave in the run directory.
+"""

@@ -1,65 +1,85 @@
-"""Checkpoints: the latest state of a training on disk, through Orbax."""
+"""Checkpoints: the latest state of a training on disk, through Orbax; and the trained network in one."""
 
 import logging
 from dataclasses import replace
 from pathlib import Path
 
 import jax
+from flax import nnx
 from jax.sharding import Sharding
 from orbax.checkpoint import v1 as ocp
 
-from flaxdigits.errors import RunError
-from flaxdigits.training.state import TrainState
+from flaxdigits.errors import RunError, RunUnfinishedError
+from flaxdigits.runs import Run
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.devices import make_mesh, replicated_sharding
+from flaxdigits.training.model import make_graph, make_keys, make_model, merge
+from flaxdigits.training.step import TrainState, init_state
 
-# Orbax tells of every file it writes; its errors come as exceptions.
+# Orbax logs every file it writes; its errors come as exceptions.
 logging.getLogger("absl").setLevel(logging.ERROR)
 
 
 def save_state(state: TrainState, folder: Path) -> None:
     """Saves the state under its step, whole or not at all, and removes the one before.
 
-    A teacher's answers are left out: they are many, and can be asked for again.
-    The call returns when the files are on disk: the next step gives the state's memory away.
+    Returns when the files are on disk: the next step donates the state's memory.
     """
     step = int(state.step)
     with _open(folder, cleanup=True) as checkpointer:
         if checkpointer.latest is None or checkpointer.latest.step != step:
-            checkpointer.save(step, replace(state, answers=None))
+            checkpointer.save_pytree(step, state)
 
 
-def restore_state(like: TrainState, folder: Path, sharding: Sharding) -> TrainState | None:
-    """Returns the latest saved state, or None where none was saved yet.
+def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> TrainState | None:
+    """Returns the latest saved state, None where none was saved yet.
 
     Args:
-        like: a state of the same structure, but without answers; the shapes and dtypes alone will do.
-        folder: where the checkpoints are.
-        sharding: where its arrays go.
+        abstract: a state of the same structure, as `jax.eval_shape` gives it.
+        folder: of the checkpoints.
+        sharding: of its arrays.
 
     Raises:
-        RunError: where what is there cannot be read as such a state.
+        RunError: where the checkpoint cannot be read as such a state.
     """
     if not folder.exists():
         return None
-    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), like)
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract)
     with _open(folder, cleanup=False) as checkpointer:
         if checkpointer.latest is None:
             return None
         try:
-            return checkpointer.load(checkpointer.latest, target)
+            return checkpointer.load_pytree(checkpointer.latest, target)
         except (ValueError, KeyError, FileNotFoundError) as error:
-            raise RunError(f"{folder}: the checkpoint does not fit the configuration beside it") from error
+            raise RunError(folder, "the checkpoint does not fit the configuration beside it") from error
 
 
-def saved_step(folder: Path) -> int:
-    """Returns the step of the latest saved state; 0 where there is none."""
-    if not folder.exists():
-        return 0
-    with _open(folder, cleanup=False) as checkpointer:
-        return checkpointer.latest.step if checkpointer.latest else 0
+def saved_step(run: Run) -> int | None:
+    """Returns the step of the latest saved state, None where there is none."""
+    if not run.checkpoints.exists():
+        return None
+    with _open(run.checkpoints, cleanup=False) as checkpointer:
+        return checkpointer.latest.step if checkpointer.latest else None
+
+
+def trained_model(run: Run) -> tuple[TrainConfig, nnx.Module]:
+    """Returns a run's configuration and its trained network, in float32 and evaluation mode.
+
+    Raises:
+        RunUnfinishedError: where nothing was saved yet.
+    """
+    config = replace(TrainConfig.from_toml(run.config), precision="float32")
+    abstract = jax.eval_shape(lambda: init_state(make_model(config, make_keys(config.seed)), config, 1))
+    state = restore_state(abstract, run.checkpoints, replicated_sharding(make_mesh("cpu", 1)))
+    if state is None:
+        raise RunUnfinishedError(run.path, "no checkpoint in it yet", "flaxdigits.resume goes on with it")
+    model = merge(make_graph(config), state.final_params, state.variables)
+    model.eval()
+    return config, model
 
 
 def _open(folder: Path, cleanup: bool) -> ocp.training.Checkpointer:
-    """Opens the folder; only who trains may clean up what is half written, since it may be being written."""
+    """Opens the folder. Only the training process may clean up unfinished checkpoints: they may be its own."""
     policies = ocp.training.preservation_policies
     saving = ocp.training.save_decision_policies
     return ocp.training.Checkpointer(

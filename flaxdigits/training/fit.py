@@ -1,175 +1,253 @@
-"""fit: from digits and a configuration to a run directory with trained weights in it."""
+"""fit and resume: from digits and a configuration to a run directory with a trained network in it."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import replace
-from functools import partial
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal, Self
 
-import jax
-import jax.numpy as jnp
-
-from flaxdigits.digits import Digits
-from flaxdigits.errors import DataError, RunError
-from flaxdigits.runs import Run
-from flaxdigits.training.checkpoint import restore_state
+from flaxdigits.data.digits import Digits
+from flaxdigits.data.load import load
+from flaxdigits.errors import RunExistsError
+from flaxdigits.runs import Run, check_latest, point_latest
+from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.devices import make_mesh, replicated
-from flaxdigits.training.history import EpochReport, is_best, read_history, stale_epochs, write_history
-from flaxdigits.training.loop import Loop, Progress, Rate, Setup
-from flaxdigits.training.network import Network
-from flaxdigits.training.optimizer import make_schedule
+from flaxdigits.training.convolution import pretrained_params
+from flaxdigits.training.devices import describe, make_mesh
+from flaxdigits.training.history import EpochReport, read_history, write_history
+from flaxdigits.training.loop import Loop, Progress, Setup
+from flaxdigits.training.model import make_keys, make_model, merge
 from flaxdigits.training.plots import plot_curves
 from flaxdigits.training.provenance import Provenance
-from flaxdigits.training.state import TrainState, init_state
-from flaxdigits.training.targets import no_answers
-from flaxdigits.training.teacher import load_teacher
-from flaxdigits.training.weights import evaluate, weights_sha256
+from flaxdigits.training.step import TrainState, make_schedule
+from flaxdigits.training.validation import validate
+
+OnProgress = Callable[[Progress], None]
+ShouldStop = Callable[[], bool]
 
 
 def fit(
-    digits: Digits,
+    digits: Any,
     config: TrainConfig | None = None,
-    out: Path | str | None = None,
+    out: Run | Path | str | None = None,
     *,
-    on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> Iterator[EpochReport]:
-    """Trains a network on labelled digits, into a new run directory.
+    if_exists: Literal["error", "replace", "resume"] = "error",
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> "Training":
+    """Trains a network on labelled digits, into a run directory.
+
+    Nothing is trained or written until the returned iterator is read.
 
     Args:
-        digits: the digits, with labels.
-        config: the defaults where left out.
-        out: the run directory to make; runs/<date>-<time> where left out.
+        digits: labelled `Digits`, or any source that `flaxdigits.load` takes.
+        config: the `default` preset by default.
+        out: the run directory; runs/<date>-<time> by default.
+        if_exists: what to do where `out` holds a run: raise an error, delete it and begin anew, or go on with it.
         on_progress: called after each slice of work, about twice a second.
-        should_stop: asked after each slice; once it says yes, the state is saved and training ends.
+        should_stop: asked before each slice; True saves the state and stops.
 
     Returns:
-        An iterator that trains as it is read, and yields a report after each epoch.
+        An iterator that trains as it is read and yields an `EpochReport` per epoch.
 
     Raises:
         ConfigError, DataError, DeviceError: before anything is written.
-        RunError: where `out` holds a run already.
-        TrainingError: where the loss is no longer finite; the last good checkpoint stays.
-        TrainingInterrupted: after `should_stop` said yes.
+        RunExistsError: where `out` holds a run already.
+        TrainingError: from the iterator, where the loss is not finite; the last checkpoint stays.
+        TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
     """
-    run = Run(out) if out else Run.new()
-    setup = prepare(digits, config or TrainConfig(), run)
-    config = setup.config
-    run.claim()
-    Provenance.of(digits, config, setup.validation, sha256_of(setup.teacher)).save(run.data)
-    config.save(run.config)
-    run.point_latest()
-    return train(setup, on_progress, should_stop)
+    run = Run(out) if isinstance(out, Path | str) else out or Run.new()
+    if run.config.exists() and if_exists == "resume":
+        return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
+    refuse_existing(run, if_exists)
+    setup = prepare(load(digits), config or TrainConfig(), run)
+    return Training(setup, lambda: begin(setup, if_exists), 0, on_progress, should_stop)
 
 
 def resume(
-    digits: Digits,
-    run: Run | Path | str,
+    run: Run | Path | str | None = None,
+    digits: Any = None,
     *,
-    on_progress: Callable[[Progress], None] | None = None,
-    should_stop: Callable[[], bool] | None = None,
-) -> Iterator[EpochReport]:
-    """Continues a run from its last checkpoint to its configured end, as if nothing had happened.
+    on_progress: OnProgress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> "Training":
+    """Goes on with a run from its latest checkpoint. The final weights are the same, bit for bit, as without a stop.
 
     Args:
-        digits: the digits that the run was begun with.
-        run: the run, or its directory.
+        run: the run directory; runs/latest by default.
+        digits: those that the run began with; loaded from the configured source by default.
         on_progress: as for `fit`.
         should_stop: as for `fit`.
 
     Returns:
-        An iterator as `fit` returns it, over the epochs that were not yet finished at the checkpoint.
+        An iterator as `fit` returns it, over the epochs that were not finished at the checkpoint.
 
     Raises:
-        RunError: where there is no such run, or the digits are not those that it was begun with.
+        RunError: where there is no such run, or its digits, its held-out digits or its configuration have changed.
         TrainingError, TrainingInterrupted: as for `fit`.
     """
     run = Run.existing(run)
-    begun_with = Provenance.read(run.data)
     config = TrainConfig.from_toml(run.config)
-    if digits.sha256 != begun_with.sha256:
-        raise RunError(f"{run}: was begun with other digits than {digits.name} now holds; it cannot go on with these")
-    if config.sha256 != begun_with.config_sha256:
-        again = f"begin a new one with: flaxdigits train --config {run.config}"
-        raise RunError(f"{run}: config.toml was changed after the run was begun; {again}")
-    setup = prepare(digits, config, run)
-    if sha256_of(setup.teacher) != begun_with.teacher_sha256:
-        raise RunError(f"{run}: the weights of its teachers are others than when it was begun; begin a new run")
-    run.point_latest()
-    return train(setup, on_progress, should_stop)
+    setup = prepare(load(config.data if digits is None else digits), config, run)
+    provenance = Provenance.read(run.data)
+    provenance.check(run, setup.digits, setup.validation, config)
+    return Training(setup, lambda: point_latest(run), saved_step(run) or 0, on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
-    """Divides the digits and finds the devices; writes nothing."""
-    if not isinstance(digits, Digits):
-        raise DataError(f"expected Digits, which flaxdigits.load makes of a source, got {type(digits).__name__}")
+    """Splits the digits and finds the devices; writes nothing."""
     digits.known_labels()
+    check_latest()
     mesh = make_mesh(config.device, config.batch_size)
     training, validation = digits.split(config.validation, config.seed)
-    teacher = load_teacher(config, digits, validation)
-    return Setup(config.changed(data=digits.name), run, mesh, training, validation, teacher)
+    return Setup(
+        config=config.changed(data=digits.name),
+        run=run,
+        checkpoints=run.checkpoints,
+        make_model=make_model,
+        keys=make_keys(config.seed),
+        mesh=mesh,
+        digits=digits,
+        training=training,
+        validation=validation,
+    )
 
 
-def sha256_of(teacher: Network | None) -> str:
-    """Names a teacher's weights; empty where there is none."""
-    return weights_sha256(teacher.params) if teacher else ""
+def refuse_existing(run: Run, if_exists: str) -> None:
+    """Raises RunExistsError where the directory holds a run that is not to be replaced."""
+    if run.config.exists() and if_exists != "replace":
+        hint = 'choose another directory, or pass if_exists="resume" or "replace"'
+        raise RunExistsError(run.path, "holds a run already", hint)
+
+
+def begin(setup: Setup, if_exists: str) -> None:
+    """Makes the directory a run. The configuration, by which a run is known, is written last."""
+    run = setup.run
+    refuse_existing(run, if_exists)
+    run.config.unlink(missing_ok=True)
+    for path in (run.history, run.model):
+        path.unlink(missing_ok=True)
+    for folder in (run.checkpoints, run.pretraining):
+        shutil.rmtree(folder, ignore_errors=True)
+    Provenance.of(setup.digits, setup.validation, setup.config).save(run.data)
+    setup.config.save(run.config)
+    point_latest(run)
+
+
+class Training(Iterator[EpochReport]):
+    """A training, which proceeds as it is iterated over; `len` is the number of epochs to come.
+
+    Attributes:
+        run: the run directory.
+        config: the configuration.
+        devices: a description, such as "2 of 2 gpu (NVIDIA H200)".
+        step: steps taken at the latest checkpoint or epoch.
+    """
+
+    def __init__(
+        self,
+        setup: Setup,
+        begin: Callable[[], None],
+        step: int,
+        on_progress: OnProgress | None,
+        should_stop: ShouldStop | None,
+    ) -> None:
+        self.run, self.config, self.devices, self.step = setup.run, setup.config, describe(setup.mesh), step
+        self._steps_per_epoch = setup.steps_per_epoch
+        self._stop = Stop(should_stop)
+        # A generator that knew this object would be saved by the garbage collector, anywhere and at any time.
+        self._epochs = train(setup, begin, on_progress or (lambda _: None), self._stop)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> EpochReport:
+        with self._stop.on_interrupt():
+            report = next(self._epochs)
+        self.step = report.step
+        return report
+
+    def __len__(self) -> int:
+        return self.config.epochs - self.step // self._steps_per_epoch
+
+    def close(self) -> None:
+        """Saves the state and ends the training."""
+        self._epochs.close()
+
+
+class Stop:
+    """Whether a training is asked to stop, by its caller or by Ctrl-C."""
+
+    def __init__(self, should_stop: ShouldStop | None) -> None:
+        self._should_stop = should_stop or (lambda: False)
+        self._interrupted = False
+
+    def __call__(self) -> bool:
+        """Returns whether to stop."""
+        return self._interrupted or self._should_stop()
+
+    @contextmanager
+    def on_interrupt(self) -> Iterator[None]:
+        """Makes Ctrl-C, as in a notebook, stop the training after the present slice of work; a second one, at once.
+
+        Raised as an exception while JAX compiles or computes, it would be lost, or crash.
+        """
+        is_main = threading.current_thread() is threading.main_thread()
+        if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+            yield
+            return
+
+        def interrupt(*_: object) -> None:
+            self._interrupted = True
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+
+        signal.signal(signal.SIGINT, interrupt)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def train(
-    setup: Setup, on_progress: Callable[[Progress], None] | None, should_stop: Callable[[], bool] | None
-) -> Iterator[EpochReport]:
-    """Trains from the last checkpoint, or from the start, and yields a report an epoch."""
-    state = restore(setup)
-    reports = [report for report in read_history(setup.run.history) if report.step <= int(state.step)]
-    loop = Loop(setup, on_progress or (lambda _: None), should_stop or (lambda: False))
-    try:
-        while not is_over(setup, state, reports):
-            state, rate = loop.run_epoch(state)
-            reports.append(report_epoch(setup, state, rate))
-            if setup.config.patience and is_best(reports):
-                state = replace(state, best=jax.tree.map(jnp.copy, state.judged))
-            write_history(reports, setup.run.history)
-            loop.save(state, now=is_over(setup, state, reports))
-            yield reports[-1]
-    except GeneratorExit:  # whoever reads the reports has had enough
-        loop.save(state, now=True)
-        raise
-    finally:
-        if reports:
-            plot_curves(reports, setup.run.curves)
+    setup: Setup, begin: Callable[[], None], on_progress: OnProgress, should_stop: ShouldStop
+) -> Generator[EpochReport, None, None]:
+    """Trains from the latest checkpoint, or from the start, and yields a report per epoch."""
+    run = setup.run
+    with run.locked():
+        begin()
+        loop = Loop(setup, on_progress, should_stop)
+        state = loop.restore(lambda: pretrained_params(setup, on_progress, should_stop))
+        reports = read_history(run.history, int(state.step) // setup.steps_per_epoch)
+        try:
+            while int(state.step) < setup.steps:
+                state, rate, seconds = loop.run_epoch(state)
+                reports.append(report_epoch(loop, state, rate, seconds))
+                write_history(reports, run.history)
+                loop.save(state, now=int(state.step) == setup.steps)
+                yield reports[-1]
+        except GeneratorExit:  # the loop over the reports has ended early
+            loop.save(state, now=True)
+            raise
+        finally:
+            if reports:
+                plot_curves(reports, run.curves)
 
 
-def is_over(setup: Setup, state: TrainState, reports: list[EpochReport]) -> bool:
-    """Whether the last step is taken, or the validation loss has stopped getting better."""
-    return int(state.step) >= setup.steps or 0 < setup.config.patience <= stale_epochs(reports)
-
-
-def restore(setup: Setup) -> TrainState:
-    """Returns the state of the last checkpoint, or the initial one, on the devices of the mesh."""
-    begin = partial(init_state, setup.config, setup.steps_per_epoch)
-    sharding = replicated(setup.mesh)
-    saved = restore_state(replace(jax.eval_shape(begin), answers=None), setup.run.checkpoints, sharding)
-    with jax.default_device(setup.mesh.devices.flat[0]):
-        if saved is None:
-            return jax.device_put(begin(), sharding)
-        answers = no_answers(setup.config, setup.steps_per_epoch)
-        return replace(saved, answers=jax.device_put(answers, sharding))
-
-
-def report_epoch(setup: Setup, state: TrainState, rate: Rate) -> EpochReport:
-    """Judges the weights after an epoch and says what happened in it."""
-    config, steps = setup.config, setup.steps_per_epoch
-    judgement = evaluate(config, state.judged, setup.validation)
-    rows = steps * config.batch_size
+def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds: float) -> EpochReport:
+    """Returns the figures of an epoch, after validating the weights at its end."""
+    config, steps = loop.setup.config, loop.setup.steps_per_epoch
+    figures = validate(merge(loop.graph, state.final_params, state.variables), loop.setup.validation)
     return EpochReport(
         epoch=int(state.step) // steps,
         step=int(state.step),
         learning_rate=float(make_schedule(config, steps)(state.step)),
         train_loss=float(state.loss_sum) / steps,
-        train_accuracy=float(state.correct) / rows,
-        val_loss=judgement.loss,
-        val_accuracy=judgement.accuracy,
-        temperature=judgement.temperature,
-        seconds=rate.seconds,
-        images_per_second=rate.steps * config.batch_size / rate.seconds,
+        train_accuracy=float(state.correct) / (steps * config.batch_size),
+        val_loss=figures.loss,
+        val_accuracy=figures.accuracy,
+        temperature=figures.temperature,
+        seconds=seconds,
+        images_per_second=steps_per_second * config.batch_size,
     )

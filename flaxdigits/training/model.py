@@ -1,17 +1,37 @@
-"""DenseStack: the network, pixels in, logits out."""
+"""DenseStack, the network: pixels in, logits out. Its parameters are passed around as a pytree."""
 
+from functools import partial
 from itertools import pairwise
+from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
-from jaxtyping import Array, Float, Shaped
+from jax import lax
+from jaxtyping import Array, Float, Key, Shaped
 
-from flaxdigits.contract import CLASSES, PIXELS
+from flaxdigits.convention import CLASSES, INK, PIXELS
+from flaxdigits.training.config import TrainConfig
 
-WHITE = 255.0
+Params = dict[str, Any]  # nested as the module is: {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}
+Variables = dict[str, Any]  # all else that a module holds, such as dropout's keys; empty for a DenseStack
 
-# {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}; of a committee, each with a leading axis of members
-Params = dict[str, dict[int, dict[str, Array]]]
+BATCH = 2000  # digits per call of `predict_logits`; the reference network's largest activation then takes 24 MB
+
+
+class Keys(NamedTuple):
+    """Random keys, one for each purpose."""
+
+    params: Key[Array, ""]
+    dropout: Key[Array, ""]
+    shuffle: Key[Array, ""]
+    augmentation: Key[Array, ""]
+
+
+def make_keys(seed: int, stage: int = 0) -> Keys:
+    """Returns the keys of a training; those of its stages, 1 being pretraining, are independent."""
+    return Keys(*jax.random.split(jax.random.fold_in(jax.random.key(seed), stage), len(Keys._fields)))
 
 
 class DenseStack(nnx.Module):
@@ -19,9 +39,9 @@ class DenseStack(nnx.Module):
 
     Args:
         hidden: the widths of the hidden layers.
-        initializer: of the weights, by its name in `nnx.initializers`; biases begin at 0.
-        dtype: of the arithmetic; parameters are float32 always.
-        rngs: where the initial weights come from.
+        initializer: of the kernels, by its name in `nnx.initializers`; biases begin at 0.
+        dtype: of the arithmetic; parameters are always float32.
+        rngs: the source of the initial weights.
     """
 
     def __init__(
@@ -37,13 +57,53 @@ class DenseStack(nnx.Module):
         self.layers = nnx.List(nnx.Linear(*shape, rngs=rngs, **options) for shape in pairwise(widths))
 
     def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
-        """Returns logits, float32, of pixels in 0..255."""
-        x = (pixels / WHITE).reshape(len(pixels), -1)
+        """Returns the logits, float32, of pixels in 0..255."""
+        x = jnp.reshape(pixels / INK, (-1, PIXELS))  # by the method, jax2onnx adds five shape operators
         for layer in self.layers[:-1]:
             x = nnx.relu(layer(x))
         return self.layers[-1](x).astype(jnp.float32)
 
 
-def as_pixels(images: Shaped[Array, "batch 28 28"]) -> Float[Array, "batch 28 28"]:
-    """Returns the bytes as float32, for a model or a deformation to take."""
-    return images.astype(jnp.float32)
+def make_model(config: TrainConfig, keys: Keys) -> DenseStack:
+    """Returns the network of a configuration, with random initial weights."""
+    rngs, dtype = nnx.Rngs(params=keys.params, dropout=keys.dropout), jnp.dtype(config.precision)
+    return DenseStack(config.hidden, initializer=config.initializer, dtype=dtype, rngs=rngs)
+
+
+def make_graph(config: TrainConfig) -> nnx.GraphDef:
+    """Returns the structure of the network, without computing its weights."""
+    return nnx.graphdef(nnx.eval_shape(lambda: make_model(config, make_keys(config.seed))))
+
+
+def split(model: nnx.Module) -> tuple[Params, Variables]:
+    """Returns a module's parameters and its other variables, as nested dictionaries of arrays."""
+    params, variables = nnx.state(model, nnx.Param, ...)
+    return nnx.to_pure_dict(params), nnx.to_pure_dict(variables)
+
+
+def merge(graph: nnx.GraphDef, params: Params, variables: Variables) -> nnx.Module:
+    """Returns the module of that structure with these parameters and variables."""
+    return nnx.merge(graph, nnx.State(params), nnx.State(variables))
+
+
+def logits_of(model: nnx.Module, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+    """Returns the model's logits, behind a barrier.
+
+    The barrier keeps reductions, such as softmax's, out of the last layer's kernel: fused into one, jaxlib
+    0.12.0 computes them wrongly in bfloat16 on a CPU.
+    """
+    return lax.optimization_barrier(model(pixels))
+
+
+def predict_logits(model: nnx.Module, images: Shaped[np.ndarray, "n 28 28"]) -> Float[np.ndarray, "n 10"]:
+    """Returns the logits of images in 0..255, uint8 or float, with the model in evaluation mode, in batches."""
+    graph, state = nnx.split(model)
+    starts = range(0, len(images), BATCH)
+    return np.concatenate([_predict(graph, state, images[start : start + BATCH]) for start in starts])
+
+
+@partial(jax.jit, static_argnums=0)
+def _predict(graph: nnx.GraphDef, state: nnx.State, images: Shaped[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+    model = nnx.merge(graph, state)
+    model.eval()
+    return logits_of(model, images.astype(jnp.float32))

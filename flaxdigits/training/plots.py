@@ -1,4 +1,4 @@
-"""Pictures of a training and of an evaluation: curves, confusion, mistakes, reliability."""
+"""Plots of a training and of an evaluation: learning curves, confusion, mistakes, reliability."""
 
 import math
 from pathlib import Path
@@ -6,15 +6,16 @@ from pathlib import Path
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, StrMethodFormatter
 
 from flaxdigits import atomic
-from flaxdigits.contract import CLASSES
+from flaxdigits.convention import CLASSES
 from flaxdigits.evaluation import CALIBRATION_BINS, Evaluation, Reliability
 from flaxdigits.training.history import EpochReport
 
 DPI = 120
 TRAINING, VALIDATION = "#8a8a8a", "#1f5fbf"
+PERCENT = StrMethodFormatter("{x:.0%}")
 MISTAKES = 40  # shown at most
 MISTAKES_A_ROW = 10
 
@@ -25,11 +26,10 @@ def plot_curves(reports: list[EpochReport], path: Path) -> None:
     loss, error = figure.subplots(1, 2)
     epochs = [report.epoch for report in reports]
     _curves(loss, epochs, [r.train_loss for r in reports], [r.val_loss for r in reports])
-    loss.set(title="Loss", ylabel="cross-entropy, nats a digit")
+    loss.set(title="Loss", ylabel="cross-entropy, nats")
     train_error = [100 * (1 - r.train_accuracy) for r in reports]
     _curves(error, epochs, train_error, [100 * (1 - r.val_accuracy) for r in reports])
-    error.set(title="Error", ylabel="digits misread")
-    error.yaxis.set_major_formatter(PercentFormatter(decimals=None))
+    error.set(title="Error", ylabel="misclassified, %")
     figure.suptitle(_summary(reports[-1]))
     _save(figure, path)
 
@@ -43,18 +43,26 @@ def _summary(last: EpochReport) -> str:
 
 
 def _curves(axes: Axes, epochs: list[int], training: list[float], validation: list[float]) -> None:
-    axes.plot(epochs, training, ".-", color=TRAINING, label="training (as trained on)")
-    axes.plot(epochs, validation, ".-", color=VALIDATION, label="validation (clean digits)")
+    axes.plot(epochs, training, ".-", color=TRAINING, label="training (augmented)")
+    axes.plot(epochs, validation, ".-", color=VALIDATION, label="validation (clean)")
     axes.set_xlabel("epoch")
-    if any(value > 0 for value in [*training, *validation]):  # a perfect score has no logarithm
-        axes.set_yscale("log")
+    _scale(axes, [value for value in [*training, *validation] if value > 0])
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.grid(visible=True, which="both", color="#e6e6e6")
     axes.legend(frameon=False)
 
 
+def _scale(axes: Axes, values: list[float]) -> None:
+    """Chooses a logarithmic axis with ticks at 1, 2 and 5, where the values span enough of it."""
+    if values and max(values) >= 3 * min(values):
+        axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.minorticks_off()
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
 def plot_confusion(evaluation: Evaluation, path: Path) -> None:
-    """Draws the confusion matrix as a PNG: counts in the cells, colour for the mistakes alone."""
+    """Draws the confusion matrix as a PNG: counts in the cells, colour for the mistakes only."""
     figure = Figure(figsize=(7.2, 6.6), layout="constrained")
     axes = figure.subplots()
     confusion = evaluation.confusion
@@ -64,21 +72,21 @@ def plot_confusion(evaluation: Evaluation, path: Path) -> None:
         dark = mistakes[row, column] > 0.6 * max(mistakes.max(), 1)
         colour = "#2a7a2a" if row == column else "white" if dark else "black" if count else "#c8c8c8"
         axes.text(column, row, f"{count}", ha="center", va="center", color=colour)
-    axes.set(xticks=range(CLASSES), yticks=range(CLASSES), xlabel="read as", ylabel="true digit")
+    axes.set(xticks=range(CLASSES), yticks=range(CLASSES), xlabel="predicted", ylabel="label")
     axes.set_title(
-        f"{evaluation.errors} of {len(evaluation.labels):,} digits misread ({evaluation.accuracy:.2%} right)"
+        f"{evaluation.errors} of {len(evaluation.labels):,} digits misclassified (accuracy {evaluation.accuracy:.2%})"
     )
-    figure.colorbar(colours, ax=axes, label="digits misread", shrink=0.8, ticks=MaxNLocator(integer=True))
+    figure.colorbar(colours, ax=axes, label="digits misclassified", shrink=0.8, ticks=MaxNLocator(integer=True))
     _save(figure, path)
 
 
 def plot_mistakes(evaluation: Evaluation, path: Path) -> None:
-    """Draws the worst mistakes as a PNG: each digit with its true label, the answer and its probability."""
+    """Draws the worst mistakes as a PNG: each digit with its label, the prediction and its probability."""
     rows = evaluation.worst(MISTAKES)
     lines = max(1, -(-len(rows) // MISTAKES_A_ROW))
     figure = Figure(figsize=(1.25 * MISTAKES_A_ROW, 1.75 * lines + 0.6), layout="constrained")
     title = f"The worst {len(rows)} of {evaluation.errors} mistakes" if len(rows) else "No mistakes"
-    figure.suptitle(f"{title}: the row in the data (from 1), the true digit, the answer and its probability")
+    figure.suptitle(f"{title}: row in the data (from 1), label, prediction and its probability")
     for axes, row in zip(figure.subplots(lines, MISTAKES_A_ROW, squeeze=False).flat, rows, strict=False):
         answer = evaluation.digits[row]
         axes.imshow(evaluation.images[row], cmap="gray_r", vmin=0, vmax=255)
@@ -95,8 +103,8 @@ def plot_reliability(evaluation: Evaluation, path: Path) -> None:
     _accuracies(accuracy, evaluation.reliability)
     _counts(count, evaluation.reliability.counts)
     figure.align_ylabels()
-    count.set(xlim=(0, 1), xlabel="confidence: the probability of the answer")
-    count.xaxis.set_major_formatter(PercentFormatter(1))
+    count.set(xlim=(0, 1), xlabel="confidence: the probability of the prediction")
+    count.xaxis.set_major_formatter(PERCENT)
     accuracy.set_title(
         f"Expected calibration error {evaluation.calibration_error:.4f} over {len(evaluation.labels):,} digits\n"
         f"mean confidence {evaluation.confidence.mean():.2%}, accuracy {evaluation.accuracy:.2%}\n"
@@ -108,20 +116,18 @@ def plot_reliability(evaluation: Evaluation, path: Path) -> None:
 def _accuracies(axes: Axes, reliability: Reliability) -> None:
     axes.plot([0, 1], [0, 1], "--", color=TRAINING, label="perfect calibration")
     axes.vlines(reliability.confidences, *reliability.intervals, color="#a5bfe5", linewidth=2.5, label="95% interval")
-    axes.plot(
-        reliability.confidences, reliability.accuracies, "o", color=VALIDATION, clip_on=False, label="digits of one bin"
-    )
-    axes.set(ylim=(-0.02, 1.05), ylabel="accuracy: digits read rightly")
-    axes.yaxis.set_major_formatter(PercentFormatter(1))
+    axes.plot(reliability.confidences, reliability.accuracies, "o", color=VALIDATION, clip_on=False, label="bin")
+    axes.set(ylim=(-0.02, 1.05), ylabel="accuracy")
+    axes.yaxis.set_major_formatter(PERCENT)
     axes.grid(visible=True, color="#e6e6e6")
     axes.set_axisbelow(True)
     axes.legend(frameon=False, loc="upper left")
 
 
 def _fullest(reliability: Reliability) -> str:
-    """Says the figures of the fullest bin, which decides the calibration error and is too near a corner to be read."""
+    """Returns the figures of the fullest bin, which dominates the calibration error."""
     count, confidence, accuracy = np.transpose(reliability)[reliability.counts.argmax()]
-    return f"fullest bin: {count:,.0f} digits, {confidence:.1%} sure, {accuracy:.1%} right"
+    return f"fullest bin: {count:,.0f} digits, confidence {confidence:.1%}, accuracy {accuracy:.1%}"
 
 
 def _counts(axes: Axes, counts: np.ndarray) -> None:

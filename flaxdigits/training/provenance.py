@@ -1,38 +1,69 @@
-"""What a run was begun with, in data.json: enough to refuse to go on with other data, and to tell an honest score."""
+"""Provenance: the data and the configuration that a run began with, in data.json."""
 
 import json
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from flaxdigits import atomic
-from flaxdigits.data import MNIST_TEST, MNIST_TRAIN, load
-from flaxdigits.digits import Digits
-from flaxdigits.errors import RunError
+from flaxdigits.data.digits import Digits
+from flaxdigits.data.load import MNIST_TEST, MNIST_TRAIN, load
+from flaxdigits.errors import ConfigError, DataError, RunError
+from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
 
 
 @dataclass(frozen=True)
 class Provenance:
-    """The training data and the configuration of a run, by content, and what it is computed with."""
+    """The data, by content, and the configuration that a run began with."""
 
-    name: str
-    sha256: str  # of the images' bytes followed by the labels' bytes
+    name: str  # of the data
+    sha256: str  # of all digits: the images' bytes followed by the labels' bytes
     digits: int
-    rows_in_mnist_test: int  # how many of MNIST's 10,000 test images stand in it, pixel for pixel
-    config_sha256: str  # of all that has a part in the result
-    teacher_sha256: str = ""  # of the teachers' weights
-    held_out_sha256: str = ""  # of the digits held out; which they are also depends on the writers
-    jax: str = ""  # its version; another one rounds otherwise
+    trained_on: int  # of these; the others are held out
+    rows_in_mnist_test: int  # how many of MNIST's 10,000 test images are in the data, pixel for pixel
+    held_out_sha256: str  # of the held-out digits, which also depend on the writers; empty without validation
+    config: dict[str, Any]
+    jax: str  # version; another one may round differently
 
     @classmethod
-    def of(cls, digits: Digits, config: TrainConfig, held_out: Digits | None = None, teacher_sha256: str = "") -> Self:
-        """Describes a training. The embedded training set is known to share none with the test set."""
+    def of(cls, digits: Digits, held_out: Digits | None, config: TrainConfig) -> Self:
+        """Describes a training. The embedded training set is known to share no image with the test set."""
         shared = 0 if digits.name == MNIST_TRAIN else digits.count_shared(load(MNIST_TEST))
-        kept = held_out.sha256 if held_out else ""
-        facts = digits.name, digits.sha256, len(digits), shared, config.sha256, teacher_sha256, kept
-        return cls(*facts, version("jax"))
+        return cls(
+            name=digits.name,
+            sha256=digits.sha256,
+            digits=len(digits),
+            trained_on=len(digits) - (len(held_out) if held_out else 0),
+            rows_in_mnist_test=shared,
+            held_out_sha256=held_out.sha256 if held_out else "",
+            config=config.to_dict(),
+            jax=version("jax"),
+        )
+
+    def check(self, run: Run, digits: Digits, held_out: Digits | None, config: TrainConfig) -> None:
+        """Checks that a run can go on with these digits and this configuration.
+
+        Raises:
+            RunError: naming the difference.
+        """
+        changes = config.differences(self.begun_config(run))
+        if changes:
+            hint = "undo the change, or begin a new run"
+            raise RunError(run.path, f"config.toml was changed after the run began ({'; '.join(changes)})", hint)
+        if digits.sha256 != self.sha256:
+            raise RunError(run.path, f"began with other digits than {digits.name} holds now")
+        if (held_out.sha256 if held_out else "") != self.held_out_sha256:
+            problem = f"other digits of {digits.name} would be held out than when it began"
+            raise RunError(run.path, problem, "the writers differ")
+
+    def begun_config(self, run: Run) -> TrainConfig:
+        """Returns the configuration that the run began with; fields that are newer than it have their defaults."""
+        try:
+            return TrainConfig.from_dict(self.config)
+        except ConfigError as error:
+            raise RunError(run.data, f"the run is of another version of flaxdigits: {error}") from error
 
     def save(self, path: Path) -> None:
         """Writes data.json."""
@@ -48,6 +79,23 @@ class Provenance:
         try:
             return cls(**json.loads(path.read_text(encoding="utf-8")))
         except OSError as error:
-            raise RunError(f"{path}: {error.strerror}; the run cannot be used without it") from error
+            raise RunError(path, f"{error.strerror}; the run cannot be used without it") from error
         except (ValueError, TypeError) as error:
-            raise RunError(f"{path}: damaged; restore it, or train anew") from error
+            raise RunError(path, "damaged", "restore it, or train anew") from error
+
+
+def load_held_out(run: Run) -> Digits:
+    """Returns the digits that a run held out for validation.
+
+    Raises:
+        DataError: where it held out none.
+        RunError: where the data or the configuration have changed.
+    """
+    config = TrainConfig.from_toml(run.config)
+    if not config.validation:
+        raise DataError(f"{run}: held out no digits for validation")
+    digits = load(config.data)
+    held_out = digits.split(config.validation, config.seed)[1]
+    Provenance.read(run.data).check(run, digits, held_out, config)
+    assert held_out is not None  # validation is above 0
+    return held_out

@@ -1,9 +1,8 @@
-"""One training step, and a run of steps as one compiled loop."""
+"""One training step, what it carries from step to step, and the steps of an epoch as one compiled loop."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,151 +10,176 @@ import optax
 from flax import nnx
 from jax import lax
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float, Int, Key, UInt8
+from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
 
+from flaxdigits.convention import CLASSES
+from flaxdigits.training.augmentation import annealed_strength, augment
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.deform import annealed_strength, deform
-from flaxdigits.training.devices import divided
-from flaxdigits.training.model import Params, as_pixels
-from flaxdigits.training.network import Network, forward, make_graph
-from flaxdigits.training.optimizer import forget_moments, make_optimizer, make_schedule
-from flaxdigits.training.sharing import share_gradients
-from flaxdigits.training.state import TrainState
-from flaxdigits.training.targets import ask, ask_once, label_targets
+from flaxdigits.training.devices import batch_sharding
+from flaxdigits.training.model import Params, Variables, logits_of, merge, split
 
-EMA_RAMP = 10  # the average forgets its first, random weights: decay at most (1 + step) / (10 + step)
+EMA_RAMP = 10  # the averages forget the initial weights: their decay is at most (1 + step) / (10 + step)
+
+# advance(state, images, labels, order, last) -> state
+Advance = Callable[["TrainState", UInt8[Array, "n 28 28"], UInt8[Array, " n"], Int[Array, " n"], int], "TrainState"]
 
 
-class TrainingSet(NamedTuple):
-    """What is learned, on the device."""
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class TrainState:
+    """All that a training carries from step to step, and so all that a checkpoint holds."""
 
-    images: UInt8[Array, "n 28 28"]
-    labels: UInt8[Array, " n"]
-    teacher: Network | None = None  # whose answers are learned in place of the labels
+    params: Params
+    variables: Variables  # of the module, other than its parameters; empty for a DenseStack
+    opt_state: PyTree
+    ema: Params | None  # exponential moving average of params; None where there is none
+    step: Int[Array, ""]  # steps taken
+    loss_sum: Float[Array, ""]  # over the steps of the present epoch
+    correct: Int[Array, ""]  # digits classified correctly in the present epoch
+
+    @property
+    def final_params(self) -> Params:
+        """The parameters that are validated and exported: the average where there is one."""
+        return self.params if self.ema is None else self.ema
+
+    def with_params(self, params: Params) -> "TrainState":
+        """Returns an initial state with these parameters instead."""
+        return replace(self, params=params, ema=None if self.ema is None else jax.tree.map(jnp.copy, params))
 
 
-def make_advance(config: TrainConfig, steps_per_epoch: int, mesh: Mesh) -> Callable[..., TrainState]:
-    """Returns a compiled function that takes steps `first` to `last` of one epoch.
+def init_state(model: nnx.Module, config: TrainConfig, steps_per_epoch: int) -> TrainState:
+    """Returns the state before the first step, with the model's parameters."""
+    params, variables = split(model)
+    return TrainState(
+        params=params,
+        variables=variables,
+        opt_state=make_optimizer(config, steps_per_epoch).init(params),
+        ema=jax.tree.map(jnp.copy, params) if config.ema_decay else None,
+        step=jnp.int32(0),
+        loss_sum=jnp.float32(0),
+        correct=jnp.int32(0),
+    )
 
-    It is `advance(state, training_set, first, last) -> state`, with the old state donated: shuffle,
-    deform, step, all in one loop on the device. The bounds are data, not constants, so a whole
-    epoch and a part of it run the same machine code and give the same bits.
+
+def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
+    """Returns the learning rate as a function of the step: linear warm-up, then constant or a cosine to 0.
+
+    The warm-up takes at most half of the training, so that short ones have a decay too.
     """
-    graph = make_graph(config)
-    optimizer = make_optimizer(config, make_schedule(config, steps_per_epoch))
-    shared_steps = config.shared_epochs * steps_per_epoch
-    key = jax.random.key(config.seed)
-    shuffle_key, deform_key = jax.random.split(key)
+    steps = config.epochs * steps_per_epoch
+    warmup = min(round(config.warmup_epochs * steps_per_epoch), steps // 2)
+    start = 0.0 if warmup else config.learning_rate
+    if config.schedule == "constant":
+        return optax.warmup_constant_schedule(start, config.learning_rate, warmup)
+    return optax.warmup_cosine_decay_schedule(start, config.learning_rate, warmup, steps)
 
-    def lesson(step: Int[Array, ""]) -> Int[Array, ""]:
-        return step % (config.lesson_epochs * steps_per_epoch) if config.lesson_epochs else step
+
+def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTransformation:
+    """Returns Adam (D. Kingma, J. Ba, 2014) or AdamW (I. Loshchilov, F. Hutter, 2017), with their papers' betas."""
+    schedule = make_schedule(config, steps_per_epoch)
+    if config.optimizer == "adam":
+        return optax.adam(schedule, eps=config.adam_epsilon)
+    return optax.adamw(schedule, eps=config.adam_epsilon, weight_decay=config.weight_decay)
+
+
+def make_advance(
+    graph: nnx.GraphDef, config: TrainConfig, steps_per_epoch: int, key: Key[Array, ""], mesh: Mesh
+) -> Advance:
+    """Returns a compiled function that takes the steps from `state.step` to `last`, all in one epoch.
+
+    It gathers, augments and steps in one loop on the device, with the old state donated. `last` is data, not
+    a constant, so a whole epoch and a part of one run the same machine code and give the same bits.
+
+    Args:
+        graph: the structure of the network.
+        config: of the training.
+        steps_per_epoch: counted with a short last batch.
+        key: of the augmentation.
+        mesh: over which each batch is divided.
+    """
+    optimizer = make_optimizer(config, steps_per_epoch)
 
     @partial(jax.jit, donate_argnums=0)
-    def advance(state: TrainState, digits: TrainingSet, first: Int[Array, ""], last: Int[Array, ""]) -> TrainState:
-        epoch = lesson(first) // steps_per_epoch
-        order = jax.random.permutation(jax.random.fold_in(shuffle_key, epoch), len(digits.images))
-        if config.shared_epochs:
-            fresh = optimizer.init(state.params)
-            state = replace(state, opt_state=forget_moments(state.opt_state, fresh, first == shared_steps))
-        begins = first % steps_per_epoch == 0
-        state = replace(
-            state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct)
-        )
-
+    def advance(
+        state: TrainState,
+        images: UInt8[Array, "n 28 28"],
+        labels: UInt8[Array, " n"],
+        order: Int[Array, " n"],
+        last: Int[Array, ""],
+    ) -> TrainState:
         def body(step: Int[Array, ""], state: TrainState) -> TrainState:
             rows = batch_rows(order, step % steps_per_epoch, config.batch_size)
-            images = lax.with_sharding_constraint(digits.images[rows], divided(mesh))
-            labels = lax.with_sharding_constraint(digits.labels[rows], divided(mesh))
-            strength = annealed_strength(step, config.epochs * steps_per_epoch, config.deformation.anneal)
-            pixels = make_pixels(images, jax.random.fold_in(deform_key, lesson(step)), config, strength)
-            targets, state = make_targets(state, pixels, labels, digits.teacher, config)
-            sharing = step < shared_steps
-            return train_step(state, pixels, labels, targets, sharing, graph=graph, optimizer=optimizer, config=config)
+            batch, truth = (lax.with_sharding_constraint(a[rows], batch_sharding(mesh)) for a in (images, labels))
+            pixels = batch.astype(jnp.float32)
+            if not config.augmentation.is_identity:
+                strength = annealed_strength(step, config.epochs * steps_per_epoch, config.augmentation.anneal)
+                pixels = augment(batch, jax.random.fold_in(key, step), config.augmentation, strength)
+            return train_step(state, pixels, truth, graph=graph, optimizer=optimizer, config=config)
 
-        return lax.fori_loop(first, last, body, state)
+        return lax.fori_loop(state.step, last, body, begin_epoch(state, state.step % steps_per_epoch == 0))
 
     return advance
 
 
+@partial(jax.jit, static_argnums=2)
+def epoch_order(key: Key[Array, ""], epoch: int, count: int) -> Int[Array, " count"]:
+    """Returns the order of the digits in an epoch, counted from 0."""
+    return jax.random.permutation(jax.random.fold_in(key, epoch), count)
+
+
+def begin_epoch(state: TrainState, begins: Array) -> TrainState:
+    """Returns the state with the epoch's sums set to 0 where one begins."""
+    return replace(state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct))
+
+
 def batch_rows(order: Int[Array, " n"], batch: Int[Array, ""], size: int) -> Int[Array, " size"]:
-    """Picks the rows of one batch of a shuffled epoch; the last one is filled up from the epoch's beginning."""
+    """Returns the rows of one batch of a shuffled epoch; the last batch is filled up from the epoch's beginning."""
     return order[(batch * size + jnp.arange(size)) % len(order)]
-
-
-def make_pixels(
-    images: UInt8[Array, "batch 28 28"], key: Key[Array, ""], config: TrainConfig, strength: Float[Array, ""] | None
-) -> Float[Array, "batch 28 28"]:
-    """Returns what the network is trained on: the images, bent as the configuration says."""
-    return as_pixels(images) if config.deformation.is_none else deform(images, key, config.deformation, strength)
-
-
-def make_targets(
-    state: TrainState,
-    pixels: Float[Array, "batch 28 28"],
-    labels: UInt8[Array, " batch"],
-    teacher: Network | None,
-    config: TrainConfig,
-) -> tuple[Float[Array, "batch 10"], TrainState]:
-    """Returns the probabilities to be learned, and the state that remembers a teacher's answers."""
-    if teacher is None:
-        return label_targets(labels, config.label_smoothing), state
-    if state.answers is None:
-        return ask(teacher, pixels, config.teacher_temperature), state
-    targets, answers = ask_once(teacher, pixels, state.answers, state.step, config.teacher_temperature)
-    return targets, replace(state, answers=answers)
 
 
 def train_step(
     state: TrainState,
     pixels: Float[Array, "batch 28 28"],
     labels: UInt8[Array, " batch"],
-    targets: Float[Array, "batch 10"],
-    sharing: Bool[Array, ""],
     *,
     graph: nnx.GraphDef,
     optimizer: optax.GradientTransformation,
     config: TrainConfig,
 ) -> TrainState:
-    """Takes one step of the optimiser on one batch."""
-    loss = partial(members_loss, graph=graph, temperature=config.teacher_temperature)
-    (value, logits), gradients = jax.value_and_grad(loss, has_aux=True)(state.params, pixels, targets)
-    if config.shared_epochs:
-        share = jax.vmap(partial(share_gradients, config=config))
-        gradients = lax.cond(sharing, share, lambda same: same, gradients)
+    """Returns the state after one step of the optimizer on one batch."""
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, CLASSES), config.label_smoothing)
+    loss = partial(loss_fn, variables=state.variables, pixels=pixels, targets=targets, graph=graph)
+    (value, (logits, variables)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    return replace(
-        state,
+    return TrainState(
         params=params,
+        variables=variables,
         opt_state=opt_state,
         ema=update_ema(state.ema, params, state.step, config.ema_decay),
         step=state.step + 1,
-        loss_sum=state.loss_sum + value / config.members,
-        correct=state.correct + (logits.mean(axis=0).argmax(axis=1) == labels).sum(),
+        loss_sum=state.loss_sum + value,
+        correct=state.correct + (logits.argmax(axis=1) == labels).sum(),
     )
 
 
-def members_loss(
+def loss_fn(
     params: Params,
+    *,
+    variables: Variables,
     pixels: Float[Array, "batch 28 28"],
     targets: Float[Array, "batch 10"],
-    *,
     graph: nnx.GraphDef,
-    temperature: float = 1.0,
-) -> tuple[Float[Array, ""], Float[Array, "members batch 10"]]:
-    """Returns the mean cross-entropy against the targets, summed over the members, and their logits.
-
-    Each member's gradient is its own loss's, whatever the others say. The factor of the temperature's
-    square keeps the gradient's size (Hinton et al. 2015, section 2).
-    """
-    logits = forward(graph, params, pixels)
-    losses = optax.softmax_cross_entropy(logits / temperature, targets) * temperature**2
-    return losses.mean(axis=1).sum(), logits
+) -> tuple[Float[Array, ""], tuple[Float[Array, "batch 10"], Variables]]:
+    """Returns the mean cross-entropy in nats, the logits, and the module's other variables after the call."""
+    model = merge(graph, params, variables)
+    model.train()
+    logits = logits_of(model, pixels)
+    return optax.softmax_cross_entropy(logits, targets).mean(), (logits, split(model)[1])
 
 
 def update_ema(ema: Params | None, params: Params, step: Int[Array, ""], decay: float) -> Params | None:
-    """Moves the average a little toward the new weights; None stays None."""
+    """Returns the average moved toward the new parameters; None stays None."""
     if ema is None:
         return None
-    keep = jnp.minimum(decay, (1 + step) / (EMA_RAMP + step))
-    return jax.tree.map(lambda average, new: new + keep * (average - new), ema, params)
+    return optax.incremental_update(params, ema, 1 - jnp.minimum(decay, (1 + step) / (EMA_RAMP + step)))

@@ -1,0 +1,136 @@
+"""A source of bytes: a file or standard input, decompressed, and its form by its first bytes."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal, TextIO, cast
+
+from flaxdigits.errors import DataError
+
+GZIP_MAGIC = b"\x1f\x8b"
+ZIP_MAGICS = (b"PK\x03\x04", b"PK\x05\x06")  # the second begins an empty archive
+IDX_HEAD = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][^\0]")  # two zeros, the type, the number of dimensions
+# The first cell of a CSV of digits: a number, a short name or nothing, then a comma.
+CSV_HEAD = re.compile(rb'(\xef\xbb\xbf)?\s*"?[\w .:-]*"?\s*,')
+HEAD = 512  # bytes that `form` looks at
+UNPACKED_BY_NUMPY = frozenset({".gz", ".bz2", ".xz", ".lzma"})  # numpy.loadtxt goes by the suffix, whatever the content
+
+Form = Literal["csv", "idx", "zip", "other"]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file, or bytes in memory, that can be opened repeatedly.
+
+    Attributes:
+        data: the path of the file, or the bytes.
+        name: the name used in messages.
+    """
+
+    data: Path | bytes
+    name: str
+
+    @classmethod
+    def file(cls, path: Path) -> "Source":
+        """Returns a file as a source, named by its path; a pipe is read into memory, since it opens only once.
+
+        Raises:
+            DataError: if there is no such file.
+        """
+        with readable(str(path)):
+            return cls(path if path.is_file() else path.read_bytes(), str(path))
+
+    def open(self) -> BinaryIO:
+        """Opens the content, decompressing gzip."""
+        if not self.is_gzip():
+            return self._open_packed()
+        import gzip  # here, since reading one picture does not need it
+
+        return cast(BinaryIO, gzip.open(io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data))
+
+    def open_text(self) -> TextIO:
+        """Opens the content as UTF-8 text, without its byte order mark."""
+        return io.TextIOWrapper(self.open(), encoding="utf-8-sig")
+
+    def is_gzip(self) -> bool:
+        """Returns whether the content is compressed with gzip, whatever its name."""
+        with self._open_packed() as file:
+            return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+    def plain_path(self) -> Path | None:
+        """Returns the path of a file that numpy reads without decompression; None for other files and for bytes."""
+        if isinstance(self.data, bytes) or self.data.suffix in UNPACKED_BY_NUMPY or self.is_gzip():
+            return None
+        return self.data
+
+    def read(self) -> bytes:
+        """Returns the decompressed content.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        with readable(self.name), self.open() as file:
+            return file.read()
+
+    def form(self) -> Form:
+        """Returns the form that the first bytes show; "other" for pictures and for everything unknown.
+
+        Raises:
+            DataError: if the source is empty or cannot be read.
+        """
+        with readable(self.name), self.open() as file:
+            head = file.read(HEAD)
+        if not head:
+            raise DataError(f"{self.name}: empty")
+        if head.startswith(ZIP_MAGICS):
+            return "zip"
+        if IDX_HEAD.match(head):
+            return "idx"
+        # "RIFF," may begin a WebP picture, but then zero bytes follow, which text does not have.
+        return "csv" if CSV_HEAD.match(head) and b"\0" not in head else "other"
+
+    def _open_packed(self) -> BinaryIO:
+        return io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data.open("rb")
+
+
+@contextmanager
+def readable(name: str) -> Iterator[None]:
+    """Turns the errors of opening, decompressing and parsing damaged content into a DataError.
+
+    Raises:
+        DataError: with `name` and the reason, in one line.
+    """
+    try:
+        yield
+    except _errors_of_damage() as error:
+        raise DataError(f"{name}: {_reason(error)}") from error
+
+
+def _errors_of_damage() -> tuple[type[Exception], ...]:
+    """Returns what gzip, zipfile and numpy raise for damaged files; they have no common base but Exception."""
+    from tokenize import TokenError
+
+    built_in = (OSError, ValueError, RuntimeError, MemoryError, LookupError, ArithmeticError, SyntaxError, TypeError)
+    return (*_compression_errors(), TokenError, *built_in)
+
+
+def _compression_errors() -> tuple[type[Exception], ...]:
+    import gzip
+    import lzma
+    import struct
+    import zipfile
+    import zlib
+
+    return EOFError, zlib.error, gzip.BadGzipFile, lzma.LZMAError, zipfile.BadZipFile, struct.error
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, _compression_errors()):
+        return "the compressed data is truncated or damaged"
+    if isinstance(error, UnicodeDecodeError):
+        return "not text, so not a CSV of digits"
+    reason = error.strerror if isinstance(error, OSError) else None
+    return reason or " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,105 @@
+"""Conversion of a Flax module to an ONNX model that keeps the contract, with jax2onnx."""
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jax
+import jax.numpy as jnp
+import onnx
+from flax import nnx
+from jax.export import symbolic_shape
+from jaxtyping import Array, Float, Int, UInt8
+from onnx import TensorProto, helper
+
+from flaxdigits import __version__
+from flaxdigits.convention import SIDE
+from flaxdigits.inference.contract import DIGIT, INPUT, IR_VERSION, OPSET, OUTPUTS
+
+
+class DigitClassifier(nnx.Module):
+    """A network between the inputs and outputs of the contract.
+
+    Args:
+        network: any module from pixels, float32 [batch, 28, 28] in 0..255, to logits, float32 [batch, 10]. It is
+            copied, and the copy put into evaluation mode: dropout is off, batch normalisation uses running averages.
+        temperature: divides the logits.
+    """
+
+    def __init__(self, network: nnx.Module, temperature: float = 1.0) -> None:
+        self.network, self.temperature = nnx.clone(network), temperature
+        self.eval()
+
+    def __call__(self, pixels: UInt8[Array, "batch 28 28"]) -> tuple[Int[Array, " batch"], Float[Array, "batch 10"]]:
+        """Returns the most probable digit and the probabilities of all ten."""
+        logits = self.network(pixels.astype(jnp.float32))
+        probabilities = nnx.softmax(logits / self.temperature)
+        return probabilities.argmax(axis=1), probabilities
+
+
+def to_onnx(model: nnx.Module, temperature: float = 1.0, metadata: dict[str, str] | None = None) -> onnx.ModelProto:
+    """Converts a network to an ONNX model that keeps the contract, in float32.
+
+    Args:
+        model: any module from pixels, float32 [batch, 28, 28] in 0..255, to logits, float32 [batch, 10]. Converted
+            in evaluation mode and left as it is.
+        temperature: divides the logits; above 0.
+        metadata: the file's metadata_props.
+    """
+    from jax2onnx import to_onnx as convert  # takes 2 s and more
+
+    pixels = jax.ShapeDtypeStruct((*symbolic_shape("batch"), SIDE, SIDE), jnp.uint8)
+    names = {"input_names": [INPUT.name], "output_names": [tensor.name for tensor in OUTPUTS]}
+    with quiet():
+        converted = convert(
+            DigitClassifier(model, temperature), [pixels], model_name=type(model).__name__, opset=OPSET, **names
+        )
+    _drop_cast(converted.graph)
+    return finish(converted, metadata or {})
+
+
+def finish(model: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto:
+    """Gives a model the versions, the producer and the metadata of the contract, and checks it.
+
+    Raises:
+        onnx.checker.ValidationError: where it is not a valid model.
+    """
+    model.ir_version = IR_VERSION
+    model.producer_name, model.producer_version = "flaxdigits", __version__
+    model.graph.input[0].type.denotation = "IMAGE"  # gives contract.IMAGE_METADATA its meaning
+    del model.graph.value_info[:]  # shapes between the nodes, which every runtime infers by itself
+    del model.metadata_props[:]
+    helper.set_model_props(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _drop_cast(graph: onnx.GraphProto) -> None:
+    """Drops the cast of ArgMax's int64 to int32, JAX's integer: the contract has int64."""
+    producers = {node.output[0]: node for node in graph.node}
+    cast = producers[DIGIT.name]
+    producers[cast.input[0]].output[0] = DIGIT.name
+    graph.node.remove(cast)
+    digit = next(output for output in graph.output if output.name == DIGIT.name)
+    digit.type.tensor_type.elem_type = TensorProto.INT64
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps jax2onnx, onnx_ir and onnxruntime.quantization from printing and from configuring logging.
+
+    They call `logging.info`, which gives a root logger without handlers one that prints, they log warnings about
+    their own internals, and jax2onnx 0.17.1 uses an attribute that Flax 0.12.8 deprecates. Errors are still logged.
+    """
+    root, handler = logging.getLogger(), logging.NullHandler()
+    disabled = root.manager.disable
+    root.addHandler(handler)
+    logging.disable(max(disabled, logging.WARNING))
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            yield
+    finally:
+        logging.disable(disabled)
+        root.removeHandler(handler)

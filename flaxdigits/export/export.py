@@ -1,0 +1,153 @@
+"""export_onnx: from a run's trained network to one ONNX file that has passed the gate."""
+
+import hashlib
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import get_args
+
+import jax
+import numpy as np
+import tomli_w
+from flax import nnx
+from jaxtyping import Float, UInt8
+
+from flaxdigits import __version__, atomic
+from flaxdigits.convention import CLASSES
+from flaxdigits.data.load import MNIST_TEST, load
+from flaxdigits.errors import ConfigError
+from flaxdigits.export.conversion import DigitClassifier, to_onnx
+from flaxdigits.export.gate import GATE_ALLOWS, GateReport, check_gate
+from flaxdigits.export.quantization import to_precision
+from flaxdigits.inference.contract import IMAGE_METADATA, INPUT_CONVENTION, Metadata, Precision
+from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import saved_step, trained_model
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.history import EpochReport, read_history
+from flaxdigits.training.provenance import Provenance
+
+BATCH = 2000  # digits per call; the largest activation of the reference network then takes 24 MB
+
+
+@dataclass(frozen=True)
+class ExportReport:
+    """The exported file, and the figures of the gate."""
+
+    path: Path
+    bytes: int
+    precision: Precision
+    temperature: float
+    weights_sha256: str
+    gate: GateReport
+
+
+def export_onnx(
+    run: Run | Path | str | None = None,
+    out: Path | str | None = None,
+    *,
+    precision: Precision = "float32",
+    command: str = "",
+) -> ExportReport:
+    """Writes a run's trained network as an ONNX file, after it has passed the gate.
+
+    Args:
+        run: the run directory; runs/latest by default.
+        out: the file; by default model.onnx in the run, or model-int8.onnx and the like.
+        precision: of the kernels: float16 takes half the bytes, int8 a quarter, and is the fastest.
+        command: the command line, for the metadata.
+
+    Raises:
+        ConfigError: for an unknown precision.
+        RunError: where there is no such run, or nothing was saved in it yet.
+        ExportError: where the file does not reproduce the network, or a quantised one makes more than 2 errors
+            more in 10,000 digits. Nothing is written then.
+    """
+    if precision not in get_args(Precision):
+        raise ConfigError(f"precision: expected {' or '.join(get_args(Precision))}, got {precision}")
+    run = Run.existing(run)
+    _, network = trained_model(run)
+    temperature, test = calibrated_temperature(run), load(MNIST_TEST)
+    expected = predict_probabilities(network, temperature, test.images)
+    accuracy = float((expected.argmax(axis=1) == test.known_labels()).mean())
+    metadata = make_metadata(run, network, temperature, precision, accuracy, command)
+    model = to_precision(to_onnx(network, temperature, metadata._asdict() | IMAGE_METADATA), precision)
+    content = model.SerializeToString()
+    gate = check_gate(content, expected, test, precision)
+    path = Path(out) if out else run.path / file_name(precision)
+    with atomic.replacing(path) as beside:
+        beside.write_bytes(content)
+    return ExportReport(path, len(content), precision, temperature, metadata.weights_sha256, gate)
+
+
+def file_name(precision: Precision) -> str:
+    """Returns the name of a run's exported file: model.onnx, model-float16.onnx or model-int8.onnx."""
+    return "model.onnx" if precision == "float32" else f"model-{precision}.onnx"
+
+
+def calibrated_temperature(run: Run) -> float:
+    """Returns the configured temperature, else that of the latest checkpoint's epoch, else 1."""
+    configured, reports = TrainConfig.from_toml(run.config).temperature, saved_reports(run)
+    fitted = reports[-1].temperature if reports else math.nan
+    return configured or (1.0 if math.isnan(fitted) else fitted)
+
+
+def saved_reports(run: Run) -> list[EpochReport]:
+    """Returns the epochs up to the latest checkpoint; history.csv may be ahead of it.
+
+    Raises:
+        RunError: where history.csv lacks some of them.
+    """
+    steps_per_epoch = math.ceil(Provenance.read(run.data).trained_on / TrainConfig.from_toml(run.config).batch_size)
+    return read_history(run.history, (saved_step(run) or 0) // steps_per_epoch)
+
+
+def predict_probabilities(
+    network: nnx.Module, temperature: float, images: UInt8[np.ndarray, "n 28 28"]
+) -> Float[np.ndarray, "n 10"]:
+    """Returns the network's own probabilities, computed by JAX on the CPU: an accelerator might use TF32."""
+    graph, state = nnx.split(DigitClassifier(network, temperature))
+    state = jax.device_put(state, jax.devices("cpu")[0])
+    predict = jax.jit(lambda state, pixels: nnx.merge(graph, state)(pixels)[1])
+    return np.concatenate([predict(state, images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
+
+
+def weights_sha256(network: nnx.Module) -> str:
+    """Returns the SHA-256 of the parameters as float32, in the order of their paths in the module."""
+    leaves = jax.tree.leaves(nnx.state(network, nnx.Param))
+    return hashlib.sha256(b"".join(np.asarray(leaf, np.float32).tobytes() for leaf in leaves)).hexdigest()
+
+
+def make_metadata(
+    run: Run, network: nnx.Module, temperature: float, precision: Precision, accuracy: float, command: str
+) -> Metadata:
+    """Returns the metadata of an exported file; `accuracy` is the network's on the 10,000 test digits."""
+    config, data = TrainConfig.from_toml(run.config), Provenance.read(run.data)
+    return Metadata(
+        name=f"flaxdigits {type(network).__name__}",
+        version=__version__,
+        license="MIT; the licence of the training data is its own",
+        input_convention=INPUT_CONVENTION,
+        classes=json.dumps([str(digit) for digit in range(CLASSES)]),
+        hidden=json.dumps(config.hidden),
+        parameters=str(config.parameters),
+        temperature=f"{temperature:.4f}",
+        precision=precision,
+        weights_sha256=weights_sha256(network),
+        training_data=data.name,
+        training_data_sha256=data.sha256,
+        training_rows_in_mnist_test=str(data.rows_in_mnist_test),
+        config=tomli_w.dumps(config.to_dict()),
+        seed=str(config.seed),
+        epochs_trained=str(len(saved_reports(run))),
+        test_accuracy=stated_accuracy(accuracy, precision, data.rows_in_mnist_test),
+        test_data="MNIST's 10000 test digits",
+        command=command,
+    )
+
+
+def stated_accuracy(accuracy: float, precision: Precision, shared: int) -> str:
+    """Returns the accuracy for the metadata; none where test digits, `shared` of them, were trained on."""
+    if shared:
+        return f"not stated: {shared} of its digits were trained on"
+    return f"{accuracy:.4f}" + ("" if precision == "float32" else f" in float32; this form: {GATE_ALLOWS}")

@@ -1,0 +1,86 @@
+"""The export gate: an exported model must reproduce the network's predictions on all test digits."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float, Integer
+
+from flaxdigits.data.digits import Digits
+from flaxdigits.errors import ExportError
+from flaxdigits.inference.contract import MOST_ERRORS_LOST, PROBABILITY_TOLERANCE, Precision
+from flaxdigits.inference.recognizer import CPU, Prediction, Recognizer
+
+BATCHES = (1, 7, 1000)  # digits per call; the predictions must be the same in each
+GATE_ALLOWS = f"at most {MOST_ERRORS_LOST} more errors in 10000"  # of a quantised form, as its metadata state it
+
+
+@dataclass(frozen=True)
+class GateReport:
+    """The figures of the gate; differences are of a probability."""
+
+    digits: int
+    batches: tuple[int, ...]  # digits per call
+    differing: int  # predictions that differ from the network's
+    depending: int  # predictions that differ between batch sizes
+    errors_lost: int  # errors beyond the network's; negative where there are fewer
+    largest_difference: float  # from the network
+    largest_difference_between_batches: float
+
+
+def check_gate(
+    model: bytes, expected: Float[np.ndarray, "n 10"], digits: Digits, precision: Precision = "float32"
+) -> GateReport:
+    """Compares a model's predictions, on the CPU and in batches of several sizes, with the network's.
+
+    Args:
+        model: the bytes of the file.
+        expected: the network's probabilities.
+        digits: n labelled digits.
+        precision: of the model's kernels. In float32 it must reproduce the network; a quantised one may make
+            MOST_ERRORS_LOST errors more.
+
+    Raises:
+        ModelError: where the model breaks the contract.
+        ExportError: where it does not reproduce the network to that extent, or depends on the batch.
+    """
+    recognizer = Recognizer(model, CPU)
+    predictions = [recognizer(digits.images, batch=size) for size in BATCHES]
+    labels, network = digits.known_labels(), expected.argmax(axis=1)
+    report = GateReport(
+        digits=len(digits),
+        batches=BATCHES,
+        differing=_most_unequal(predictions, network),
+        depending=_most_unequal(predictions, predictions[0].digits),
+        errors_lost=_most_unequal(predictions, labels) - int((network != labels).sum()),
+        largest_difference=_largest_difference(predictions, expected),
+        largest_difference_between_batches=_largest_difference(predictions, predictions[0].probabilities),
+    )
+    _check_bounds(report, precision)
+    return report
+
+
+def _check_bounds(report: GateReport, precision: Precision) -> None:
+    found = (
+        f"{report.differing} of {report.digits} predictions differ, {report.errors_lost} errors more, probabilities "
+        f"differ by up to {report.largest_difference:.1e}"
+    )
+    allowed = f"{PROBABILITY_TOLERANCE:.0e} is allowed"
+    if np.isnan(report.largest_difference):
+        raise ExportError(f"NaN among the probabilities of the file or of the network: {found}")
+    if report.depending or not report.largest_difference_between_batches <= PROBABILITY_TOLERANCE:
+        between = f"probabilities by up to {report.largest_difference_between_batches:.1e}"
+        raise ExportError(f"the file depends on the batch size: {report.depending} predictions, {between}; {allowed}")
+    if precision == "float32" and (report.differing or not report.largest_difference <= PROBABILITY_TOLERANCE):
+        raise ExportError(f"the file does not reproduce the network: {found}; {allowed}")
+    if not report.errors_lost <= MOST_ERRORS_LOST:
+        allowed = f"{MOST_ERRORS_LOST} more are allowed"
+        raise ExportError(f"{precision} loses too much accuracy: {found}; {allowed}", "choose another precision")
+
+
+def _most_unequal(predictions: list[Prediction], digits: Integer[np.ndarray, " n"]) -> int:
+    return max(int((prediction.digits != digits).sum()) for prediction in predictions)
+
+
+def _largest_difference(predictions: list[Prediction], expected: Float[np.ndarray, "n 10"]) -> float:
+    """Returns the largest difference of a probability; NaN where one is NaN."""
+    return float(np.max([np.abs(prediction.probabilities - expected).max() for prediction in predictions]))

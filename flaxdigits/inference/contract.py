@@ -1,0 +1,104 @@
+"""The contract of every ONNX file that flaxdigits writes or reads.
+
+Raw pixels go in, the digit and its probabilities come out. The room that writes a model (`export`) and the one that
+reads it (`inference`) both take names, types and versions from here.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple, Protocol
+
+from flaxdigits.convention import CLASSES, SIDE
+
+OPSET = 17  # of 2022; every onnxruntime since 1.12 loads it
+IR_VERSION = 8
+
+Precision = Literal["float32", "float16", "int8"]  # of the kernels in a file
+
+
+class Tensor(NamedTuple):
+    """One input or output: the dtype in onnxruntime's spelling, and the shape after the batch axis."""
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.dtype} [{', '.join(['batch', *map(str, self.shape)])}]"
+
+
+class Node(Protocol):
+    """An input or output as onnxruntime describes it, with the whole shape; axes may be names or unknown."""
+
+    name: str
+    type: str
+    shape: Sequence[Any]
+
+
+INPUT = Tensor("pixels", "tensor(uint8)", (SIDE, SIDE))
+DIGIT = Tensor("digit", "tensor(int64)", ())
+PROBABILITIES = Tensor("probabilities", "tensor(float)", (CLASSES,))
+OUTPUTS = (DIGIT, PROBABILITIES)
+
+INPUT_CONVENTION = "uint8 [batch, 28, 28], 0 = paper, 255 = ink, rows from the top"
+
+
+class Metadata(NamedTuple):
+    """The metadata_props of a file; every value is a string."""
+
+    name: str
+    version: str
+    license: str
+    input_convention: str
+    classes: str  # JSON list
+    hidden: str  # JSON list of widths
+    temperature: str  # divides the logits, inside the graph
+    parameters: str
+    precision: str  # of the kernels: float32, float16 or int8
+    weights_sha256: str  # of the float32 weights
+    training_data: str
+    training_data_sha256: str
+    training_rows_in_mnist_test: str
+    config: str  # TOML
+    seed: str
+    epochs_trained: str
+    test_accuracy: str
+    test_data: str
+    command: str  # which made the file
+
+
+# ONNX's own keys for a model whose input has the denotation IMAGE (onnx/docs/MetadataProps.md). Whether 255 is ink or
+# paper is not among them; input_convention has it.
+IMAGE_METADATA = {"Image.BitmapPixelFormat": "Gray8", "Image.NominalPixelRange": "NominalRange_0_255"}
+
+PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file
+INT8_TOLERANCE = 0.02  # between int8 on two runtimes, whose activations may differ by one in rounding
+MOST_ERRORS_LOST = 2  # additional errors of a quantised form, of 10,000 digits
+
+
+def find_breaches(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[str]:
+    """Lists how the inputs and outputs of a model break the contract; empty where they keep it.
+
+    Outputs beyond those of the contract are allowed. Batch axes must not be fixed where pixels come in.
+    """
+    if [node.name for node in inputs] != [INPUT.name]:
+        return [f"expected one input, {INPUT}, got {_listed(inputs)}"]
+    found = {node.name: node for node in (*outputs, *inputs)}
+    absent = [tensor for tensor in OUTPUTS if tensor.name not in found]
+    if absent:
+        return [f"expected output {tensor}, got {_listed(outputs)}" for tensor in absent]
+    pairs = [(tensor, found[tensor.name]) for tensor in (INPUT, *OUTPUTS)]
+    return [f"expected {tensor}, got {describe(node)}" for tensor, node in pairs if not _matches(tensor, node)]
+
+
+def describe(node: Node) -> str:
+    """Returns name, dtype and shape in the spelling of the contract."""
+    return f"{node.name} {node.type} [{', '.join(map(str, node.shape))}]"
+
+
+def _matches(tensor: Tensor, node: Node) -> bool:
+    has_fixed_batch = tensor is INPUT and (not node.shape or isinstance(node.shape[0], int))
+    return (node.type, tuple(node.shape[1:])) == (tensor.dtype, tensor.shape) and not has_fixed_batch
+
+
+def _listed(nodes: Sequence[Node]) -> str:
+    return "; ".join(map(describe, nodes)) or "none"

@@ -1,0 +1,139 @@
+"""Recognizer: an ONNX model that keeps the contract; pixels in, digits and probabilities out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import onnxruntime
+
+from flaxdigits.convention import is_images
+from flaxdigits.errors import DataError, ModelError
+from flaxdigits.inference import shipped
+from flaxdigits.inference.contract import INPUT, OUTPUTS, find_breaches
+
+Provider = str | tuple[str, dict[str, str]]  # name, or name and options
+
+CPU = ("CPUExecutionProvider",)
+CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})  # TF32 rounds to 10 bits, more than the contract's tolerance
+EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
+BATCH = 1000  # digits per call; the largest activation of the reference network then takes 12 MB
+
+
+class Prediction(NamedTuple):
+    """The predictions of a model for n digits.
+
+    Attributes:
+        digits: int64 [n], the most probable digit of each.
+        probabilities: float32 [n, 10], each row sums to 1.
+    """
+
+    digits: np.ndarray
+    probabilities: np.ndarray
+
+    @property
+    def confidences(self) -> np.ndarray:
+        """The probability of the predicted digit, float32 [n]."""
+        return self.probabilities.max(axis=1)
+
+
+class Recognizer:
+    """Reads digits with an ONNX model that keeps the contract, on onnxruntime alone.
+
+    Args:
+        model: an .onnx file or its bytes; the shipped model by default. Weights in a second file are not loaded.
+        providers: onnxruntime's execution providers, such as `CPU`; by default CUDA, without TF32, where this
+            onnxruntime has it, and then the CPU.
+
+    Attributes:
+        name: the path, as given; "model" for bytes.
+        content: the file's bytes.
+        metadata: the file's metadata_props, all strings.
+
+    Raises:
+        ModelError: where there is no such file, it is not an ONNX model, or it breaks the contract.
+    """
+
+    def __init__(self, model: Path | str | bytes | None = None, providers: Sequence[Provider] | None = None) -> None:
+        if isinstance(model, bytes):
+            self.name, self.content = "model", model
+        else:
+            path = shipped.MODEL if model is None else Path(model)
+            self.name, self.content = str(path), read_model(path)
+        self._session = open_session(self.content, self.name, providers)
+        breaches = find_breaches(self._session.get_inputs(), self._session.get_outputs())
+        if breaches:
+            raise ModelError(f"{self.name}: breaks the contract: {'; '.join(breaches)}")
+        self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+
+    def __repr__(self) -> str:
+        return f"<Recognizer {self.name}>"
+
+    def __call__(self, images: np.ndarray, batch: int = BATCH) -> Prediction:
+        """Reads digits.
+
+        Args:
+            images: uint8 [n, 28, 28], 0 = paper, 255 = ink; n may be 0.
+            batch: digits per call of the model; a prediction does not depend on it.
+
+        Raises:
+            DataError: for any other shape or dtype.
+            ModelError: where onnxruntime fails to run the model.
+        """
+        if not is_images(images):
+            raise DataError(f"expected pixels as uint8 [n, 28, 28], got {images.dtype} {list(images.shape)}")
+        starts = range(0, max(len(images), 1), batch)
+        parts = [self._read(images[start : start + batch]) for start in starts]
+        return Prediction(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def _read(self, images: np.ndarray) -> Prediction:
+        names = [tensor.name for tensor in OUTPUTS]
+        try:
+            return Prediction(*self._session.run(names, {INPUT.name: images}))
+        except Exception as error:  # onnxruntime's exceptions have no common parent but this
+            raise ModelError(f"{self.name}: onnxruntime cannot run it: {_one_line(error)}") from error
+
+
+def read_model(path: Path) -> bytes:
+    """Reads a model file.
+
+    Raises:
+        ModelError: where it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror}", "expected an .onnx file") from error
+
+
+def open_session(
+    content: bytes, name: str, providers: Sequence[Provider] | None = None
+) -> onnxruntime.InferenceSession:
+    """Loads a model.
+
+    Args:
+        content: the bytes of the file.
+        name: its name in messages.
+        providers: as for `Recognizer`.
+
+    Raises:
+        ModelError: with onnxruntime's reason, where it cannot.
+    """
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4  # errors come as exceptions; on standard error they would come twice
+    # By default onnxruntime reads the external data of bytes from the working directory. No file can be in a file.
+    options.add_session_config_entry(EXTERNAL_DATA_FOLDER, str(Path(__file__, "none")))
+    faster = (CUDA,) if CUDA[0] in onnxruntime.get_available_providers() else ()
+    chosen = (*faster, *CPU) if providers is None else tuple(providers)
+    try:
+        # Falling back from CPU to CPU would print onnxruntime's error among the results.
+        session = onnxruntime.InferenceSession(content, options, chosen, enable_fallback=chosen != CPU)
+        _ = session.get_modelmeta().custom_metadata_map  # text that is not UTF-8 fails when it is first read
+        _ = [str(node) for node in (*session.get_inputs(), *session.get_outputs())]
+        return session
+    except Exception as error:  # onnxruntime's exceptions have no common parent but this
+        raise ModelError(f"{name}: not an ONNX model that onnxruntime can load: {_one_line(error)}") from error
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,86 @@
+"""The program as a user runs it: in a process of its own, or, where no signal is involved, in this one."""
+
+import gc
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from flaxdigits_cli.main import main
+from PIL import Image
+
+import flaxdigits
+
+PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
+CONFIG = """
+data = "digits.npz"
+hidden = [64, 32]
+epochs = 20
+batch_size = 64
+validation = 0.2
+checkpoint_seconds = 0.5
+"""
+
+
+@pytest.fixture(scope="session")
+def run_program():
+    """Returns a function that runs the program in a folder, in a process of its own."""
+
+    def run(folder, *words, **options):
+        command = [*PROGRAM, *map(str, words)]
+        return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, **options)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory, mnist_train, mnist_test, run_program):
+    """A folder to work in, with digits to train on and an undisturbed run of them, runs/whole."""
+    folder = tmp_path_factory.mktemp("work")
+    train = mnist_train[:6000]
+    np.savez(folder / "digits.npz", images=train.images, labels=train.labels)
+    np.savez(folder / "unlabelled.npz", images=train.images[:30])
+    (folder / "config.toml").write_text(CONFIG)
+    Image.fromarray(255 - mnist_test.images[0]).resize((200, 200)).save(folder / "seven.png")
+    done = run_program(folder, "train", "--config", "config.toml", "--out", "runs/whole", "--evaluate")
+    assert done.returncode == 0, done.stderr
+    (folder / "stdout").write_text(done.stdout)
+    (folder / "stderr").write_text(done.stderr)
+    return folder
+
+
+@pytest.fixture
+def here(folder, monkeypatch):
+    """The same folder, as the working directory of this process."""
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def said(monkeypatch, capsys):
+    """Returns a function that runs the program in this process: exit code, standard output, standard error."""
+    monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["flaxdigits", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        return (ended.value.code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def same_weights():
+    """Returns a function that compares the trained networks of two runs, bit for bit."""
+
+    def same(one, other):
+        import jax
+        from flax import nnx
+
+        from flaxdigits.training.checkpoint import trained_model
+
+        leaves = [jax.tree.leaves(nnx.state(trained_model(flaxdigits.Run(run))[1])) for run in (one, other)]
+        return all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))
+
+    return same

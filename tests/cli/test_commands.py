@@ -1,0 +1,203 @@
+"""All commands but `train`."""
+
+import json
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from broken import BROKEN
+from PIL import Image
+
+from flaxdigits.inference import contract, shipped
+from flaxdigits.inference.golden import write_golden
+from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.pictures.reading import read_picture
+
+PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
+
+
+@pytest.fixture
+def empty(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_eval_writes_what_it_prints(here, said):
+    code, stdout, stderr = said("eval", "runs/whole", "--json")
+    printed = json.loads(stdout)
+    assert code == 0
+    assert json.loads((here / "runs/whole/metrics.json").read_text()) == printed
+    assert printed["digits"] == 10_000
+    assert printed["errors"] == np.sum(printed["confusion"]) - np.trace(printed["confusion"])
+    plots = ("confusion.png", "mistakes.png", "reliability.png")
+    assert all((here / "runs/whole" / name).exists() for name in plots)
+    assert all(f"runs/whole/{name}" in stderr for name in plots)
+
+
+def test_eval_of_a_file_is_eval_of_its_run(here, said):
+    tables = [said("eval", model)[1] for model in ("runs/whole", "runs/whole/model.onnx")]
+    assert tables[0] == tables[1]
+    assert "accuracy           9" in tables[0]
+
+
+def test_eval_on_validation_is_of_the_digits_that_the_run_held_out(here, said):
+    from flaxdigits import Run
+
+    code, stdout, _ = said("eval", "runs/whole", "--validation", "--json", "--out", "validation")
+    figures = json.loads(stdout)
+    assert code == 0
+    assert figures["digits"] == 1200
+    assert figures["accuracy"] == pytest.approx(Run("runs/whole").history_frame()["val_accuracy"].iloc[-1])
+    assert (here / "validation/mistakes.png").exists()
+
+
+def test_eval_on_training_digits_warns(here, said):
+    warning = "warning: the model was trained on all of these digits, so the score is optimistic"
+    assert warning in said("eval", "runs/whole/model.onnx", "digits.npz")[2]
+
+
+@pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
+def test_predict_prints_a_digit_in_every_format(form, here, said):
+    code, stdout, _ = said("predict", "seven.png", "--model", "runs/whole", "--format", form)
+    parse = {
+        "table": lambda text: text.split()[1],
+        "csv": lambda text: text.splitlines()[1].split(",")[1],
+        "json": lambda text: json.loads(text)[0]["digit"],
+        "jsonl": lambda text: json.loads(text)["digit"],
+    }[form]
+    assert code == 0
+    assert int(parse(stdout)) == 7
+
+
+def test_predict_takes_standard_input(folder):
+    picture = (folder / "seven.png").read_bytes()
+    command = [*PROGRAM, "predict", "-", "--model", "runs/whole"]
+    done = subprocess.run(command, cwd=folder, input=picture, capture_output=True)
+    assert done.stdout.split()[-2:-1] == [b"7"]
+
+
+def test_a_bad_picture_stops_nothing_and_shows_in_the_exit_code(here, said):
+    (here / "bad.png").write_text("no picture")
+    code, stdout, stderr = said("predict", "bad.png", "seven.png", "--model", "runs/whole")
+    assert code == 1
+    assert stdout.split()[:2] == ["seven.png", "7"]
+    assert stderr.startswith("flaxdigits: bad.png")
+    assert stderr.count("\n") == 1
+
+
+def test_predict_uses_the_shipped_model_by_default(said, few, empty):
+    Image.fromarray(255 - few.images[0]).resize((200, 200)).save("seven.png")
+    code, stdout, stderr = said("predict", "seven.png", "--format", "jsonl")
+    prediction = Recognizer(shipped.MODEL)(read_picture(empty / "seven.png")[None])
+    assert (code, stderr) == (0, "")
+    assert json.loads(stdout)["digit"] == prediction.digits[0] == 7
+    assert json.loads(stdout)["probabilities"] == prediction.probabilities[0].tolist()
+
+
+def test_output_that_is_not_read_to_its_end_is_no_error(folder):
+    reader = f"{' '.join(PROGRAM)} predict digits.npz --model runs/whole | head -1"
+    done = subprocess.run(["bash", "-c", reader], cwd=folder, capture_output=True, text=True)
+    assert done.stdout.startswith("digits.npz:1 ")
+    assert done.stderr == ""
+
+
+def save_csv(path, images):
+    header = ",".join(f"pixel{i}" for i in range(784))
+    np.savetxt(path, images.reshape(-1, 784), fmt="%d", delimiter=",", header=header, comments="")
+
+
+def test_submit_writes_a_prediction_per_row(here, said, mnist_test):
+    save_csv("test.csv", mnist_test.images[:30])
+    assert said("submit", "test.csv", "--model", "runs/whole")[0] == 0
+    lines = (here / "submission.csv").read_text().splitlines()
+    assert lines[0] == "ImageId,Label"
+    assert [line.split(",")[0] for line in lines[1:]] == [str(i) for i in range(1, 31)]
+    assert np.mean([int(line[-1]) for line in lines[1:]] == mnist_test.labels[:30]) > 0.7
+
+
+def test_submit_warns_of_digits_that_the_model_was_trained_on(here, said, mnist_train, mnist_test):
+    save_csv("seen.csv", np.concatenate([mnist_train.images[:20], mnist_test.images[:10]]))
+    code, _, stderr = said("submit", "seen.csv", "--out", "seen-predictions.csv")
+    assert code == 0
+    assert stderr.startswith("warning: 20 of these digits are among MNIST's training digits")
+    assert "warning" not in said("submit", "seen.csv", "--model", "runs/whole", "--out", "s.csv")[2]
+
+
+@pytest.mark.slow
+def test_export_writes_float16_golden_vectors_and_a_triton_repository(here, said):
+    made = ["--golden", "made/golden", "--triton", "made/models"]
+    code, stdout, stderr = said("export", "runs/whole", "--precision", "float16", *made)
+    assert (code, stderr) == (0, "")
+    form = here / "runs/whole/model-float16.onnx"
+    first, gate, golden, triton = stdout.splitlines()
+    pattern = (
+        r"runs/whole/model-float16.onnx: float16, 0.1 MB, opset 17, IR \d, temperature [0-9.]+, weights [0-9a-f]{64}"
+    )
+    assert re.fullmatch(pattern, first)
+    assert gate.startswith("gate: 10,000 digits in batches of 1, 7 and 1,000; ")
+    assert golden.endswith("check with: flaxdigits verify runs/whole/model-float16.onnx made/golden")
+    assert triton == "made/models/digits: config.pbtxt and 1/model.onnx for Triton or KServe"
+    assert (here / "made/models/digits/1/model.onnx").read_bytes() == form.read_bytes()
+    assert said(*golden.partition("flaxdigits ")[2].split())[0] == 0
+
+
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_model_that_breaks_the_contract_is_one_line(said, kind, few, empty, write_model):
+    np.savez("digits.npz", images=few.images)
+    write = BROKEN[kind][1]
+    write(empty / "m.onnx", write_model)
+    code, stdout, stderr = said("predict", "digits.npz", "--model", "m.onnx")
+    assert (code, stdout) == (1, "")
+    assert stderr.startswith("flaxdigits: m.onnx: ")
+    assert stderr.count("\n") == 1
+
+
+def test_inspect_describes_the_shipped_model(said):
+    code, stdout, stderr = said("inspect")
+    assert (code, stderr) == (0, "")
+    rows = dict(re.split("  +", line, maxsplit=1) for line in stdout.splitlines() if not line.startswith(" "))
+    assert rows["file"] == f"{shipped.MODEL}, {shipped.MODEL.stat().st_size:,} bytes"
+    assert rows["in"] == "pixels tensor(uint8) [batch, 28, 28]"
+    assert rows["contract"] == "kept"
+    assert rows.keys() >= {*contract.Metadata._fields, *contract.IMAGE_METADATA}
+
+
+def test_inspect_prints_json(said):
+    code, stdout, stderr = said("inspect", "--json")
+    found = json.loads(stdout)
+    assert (code, stderr) == (0, "")
+    assert (found["path"], found["bytes"]) == (str(shipped.MODEL), shipped.MODEL.stat().st_size)
+    assert found["breaches"] == found["cautions"] == []
+
+
+def test_inspect_of_a_broken_model_fails(said, empty, write_model):
+    BROKEN["opset too new"][1](empty / "m.onnx", write_model)
+    code, stdout, _ = said("inspect", "m.onnx")
+    assert code == 1
+    assert re.search("^caution +opset 99", stdout, re.MULTILINE)
+    assert re.search("^contract +broken: ", stdout, re.MULTILINE)
+
+
+def test_verify_prints_the_largest_difference(said):
+    code, stdout, stderr = said("verify")
+    assert (code, stderr) == (0, "")
+    assert stdout.startswith(f"{shipped.MODEL}: all 40 golden vectors match, with onnxruntime ")
+
+
+def test_verify_refuses_another_model_in_one_line(said, tiny_model, empty):
+    write_golden(Recognizer(), empty / "golden")
+    assert said("verify", shipped.MODEL, "golden")[0] == 0
+    code, stdout, stderr = said("verify", tiny_model, "golden")
+    assert (code, stdout) == (1, "")
+    assert re.match(rf"flaxdigits: {tiny_model}: does not match its reference outputs: \d+ of 40 ", stderr)
+    assert stderr.count("\n") == 1
+
+
+def test_doctor_lists_what_is_installed(said):
+    report = json.loads(said("doctor", "--json")[1])
+    assert report["packages"]["numpy"] == np.__version__
+    assert "CPUExecutionProvider" in report["onnxruntime_providers"]
+    assert any(device.startswith("cpu") for device in report["jax_devices"])
+    assert "trains on" in said("doctor")[1]

@@ -1,0 +1,141 @@
+"""`train`, with real processes and real signals."""
+
+import json
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+import flaxdigits
+from flaxdigits.inference.recognizer import Recognizer
+
+PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
+
+
+def start(folder, *words):
+    pipe = subprocess.PIPE
+    return subprocess.Popen([*PROGRAM, "train", *words], cwd=folder, stdout=pipe, stderr=pipe, text=True)
+
+
+def wait_for_epochs(process, count):
+    """Reads standard error until so many epochs are done, or the process ends."""
+    for line in process.stderr:
+        count -= line.startswith("epoch")
+        if count <= 0:
+            return
+
+
+def test_train_ends_with_the_files_and_the_accuracy(folder):
+    lines = (folder / "stdout").read_text().splitlines()
+    rows = dict(re.split("  +", line, maxsplit=1) for line in lines[:4])
+    assert rows["run"] == "runs/whole"
+    assert rows["curves"] == "runs/whole/curves.png"
+    assert rows["model"].startswith("runs/whole/model.onnx  (0.2 MB; the file predicts 10,000 digits")
+    last = flaxdigits.Run(folder / "runs/whole").history_frame()["val_accuracy"].iloc[-1]
+    assert rows["accuracy"] == f"{last:.2%} on the held-out digits (validation)"
+
+
+def test_train_prints_a_line_per_epoch(folder):
+    stderr = (folder / "stderr").read_text()
+    assert stderr.startswith("runs/whole: digits.npz, 52,650 parameters, 20 epochs, on 1 of 1 cpu\n")
+    pattern = r"^epoch \d+  loss \S+  accuracy \S+%  val_loss \S+  val_accuracy \S+%  \S+ images/s$"
+    assert len(re.findall(pattern, stderr, re.MULTILINE)) == 20
+
+
+def test_train_with_evaluate_evaluates_its_own_run(folder):
+    stdout = (folder / "stdout").read_text()
+    assert "model              runs/whole/model.onnx" in stdout
+    assert "data               mnist-test, 10,000 digits" in stdout
+    assert json.loads((folder / "runs/whole/metrics.json").read_text())["digits"] == 10_000
+
+
+def test_the_command_stands_in_the_model(folder):
+    command = Recognizer(folder / "runs/whole/model.onnx").metadata["command"]
+    assert command == "flaxdigits train --config config.toml --out runs/whole --evaluate"
+
+
+def test_a_finished_run_is_not_trained_again(here, said):
+    code, _, stderr = said("train", "--resume", "runs/whole")
+    assert code == 0
+    assert "runs/whole: was finished already, nothing was left to train" in stderr
+
+
+def test_a_run_of_another_jax_is_noted(here, said):
+    shutil.copytree("runs/whole", "runs/older")
+    provenance = flaxdigits.Run("runs/older").data
+    begun_with = json.loads(provenance.read_text())
+    provenance.write_text(json.dumps(begun_with | {"jax": "0.0.1"}))
+    assert (
+        f"note: begun with JAX 0.0.1, goes on with {begun_with['jax']}: " in said("train", "--resume", "runs/older")[2]
+    )
+
+
+def test_a_model_without_calibration_is_noted(here, said):
+    (here / "everything.toml").write_text("validation = 0\nhidden = [16]\nepochs = 1\n")
+    note = "note: temperature 1, so the probabilities are not calibrated"
+    assert note in said("train", "digits.npz", "--config", "everything.toml")[2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("epochs", "kind", "step"), [(0, signal.SIGTERM, "0"), (2, signal.SIGINT, r"\d+")])
+def test_a_signal_saves_the_state_and_the_run_goes_on_with_the_same_bits(
+    epochs, kind, step, folder, run_program, same_weights
+):
+    run = f"runs/stopped-after-{epochs}"
+    process = start(folder, "--config", "config.toml", "--out", run)
+    wait_for_epochs(process, epochs)
+    process.send_signal(kind)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    message = (
+        rf"flaxdigits: {run}: stopped and saved at step {step} of 1500; go on with: flaxdigits train --resume {run}\n$"
+    )
+    assert re.search(message, stderr)
+    done = run_program(folder, "train", "--resume", run)
+    assert done.returncode == 0
+    assert "no checkpoint" not in done.stderr
+    assert same_weights(folder / run, folder / "runs/whole")
+
+
+def test_a_second_signal_ends_the_process_at_once(folder):
+    process = start(folder, "--config", "config.toml", "--out", "runs/twice")
+    wait_for_epochs(process, 0)
+    process.send_signal(signal.SIGINT)
+    assert "once more stops at once" in process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    assert process.communicate(timeout=10)[1] == ""
+    assert process.returncode == -signal.SIGINT
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_random_moments_ends_with_the_same_bits(folder, run_program, same_weights):
+    words = ["--config", "config.toml", "--out", "runs/killed"]
+    for _ in range(2):
+        process = start(folder, *words)
+        wait_for_epochs(process, random.randint(1, 2))
+        time.sleep(0.5 * random.random())
+        process.kill()
+        process.communicate()
+        assert process.returncode == -signal.SIGKILL  # a run that had ended would show nothing
+        words = ["--resume", "runs/killed"]
+    done = run_program(folder, "train", *words)
+    assert done.returncode == 0, done.stderr
+    assert same_weights(folder / "runs/killed", folder / "runs/whole")
+
+
+def test_a_second_training_of_the_same_run_is_refused(here, said):
+    with flaxdigits.Run("runs/locked").locked():
+        code, _, stderr = said("train", "--config", "config.toml", "--out", "runs/locked")
+    assert code == 1
+    assert stderr.splitlines()[-1] == "flaxdigits: runs/locked: another process is training in this run"
+
+
+def test_markup_in_a_run_s_name_is_printed_as_it_is(here, said, monkeypatch):
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich then draws its bar
+    words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/[bold]x[/bold]"]
+    assert "runs/[bold]x[/bold]: " in said("train", *words)[2]

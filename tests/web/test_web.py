@@ -1,0 +1,259 @@
+"""The page in exports/web: drawing, the answer, the self-test."""
+
+import hashlib
+import json
+import re
+import subprocess
+
+import numpy as np
+import pytest
+from page import (
+    DRAWINGS,
+    EXPORTS,
+    GOLDEN,
+    WEB,
+    WIDE,
+    choose,
+    draw,
+    one_worker,
+    png,
+    probabilities,
+    saw,
+    shows,
+    shows_nothing,
+)
+
+from flaxdigits.inference.recognizer import Recognizer
+
+SURE = float(re.search(r"SURE = ([\d.]+)", (WEB / "answer.js").read_text())[1])
+NO_DIGITS = {
+    "a cross": [[(0.2, 0.2), (0.8, 0.8)], [(0.8, 0.2), (0.2, 0.8)]],
+    "an E": [[(0.7, 0.2), (0.3, 0.2), (0.3, 0.8), (0.7, 0.8)], [(0.3, 0.5), (0.6, 0.5)]],
+    "a hash": [
+        [(0.35, 0.2), (0.35, 0.8)], [(0.65, 0.2), (0.65, 0.8)], [(0.2, 0.35), (0.8, 0.35)], [(0.2, 0.65), (0.8, 0.65)],
+    ],
+}  # fmt: skip
+
+
+def touch(page, points, selector):
+    """Puts a finger on an element, moves it and lifts it; points are in 0..1 of the element."""
+    box = page.locator(selector).bounding_box()
+    places = [{"x": box["x"] + x * box["width"], "y": box["y"] + y * box["height"]} for x, y in points]
+    session = page.context.new_cdp_session(page)
+    for kind, place in [("touchStart", places[0]), *(("touchMove", place) for place in places[1:]), ("touchEnd", None)]:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [place] if place else []})
+
+
+@pytest.mark.parametrize("digit", DRAWINGS)
+def test_a_drawn_digit_is_read(page, digit):
+    draw(page, DRAWINGS[digit])
+    shows(page, "#digit", str(digit))
+    assert probabilities(page).argmax() == digit
+
+
+def test_the_answer_is_there_before_the_stroke_ends(page):
+    draw(page, DRAWINGS[7], finish=False)
+    shows(page, "#digit", "7")
+    shows(page, "#spoken", "")
+    page.mouse.up()
+    shows(page, "#spoken", re.compile(r"^7, "))
+
+
+def test_drawn_digits_have_as_much_ink_as_those_of_mnist(page, mnist_test):
+    ratios = []
+    for digit in (0, 2, 5, 7):
+        draw(page, DRAWINGS[digit])
+        shows(page, "#digit", str(digit))
+        shows(page, "#spoken", re.compile("."))  # the stroke has ended
+        usual = mnist_test.images[mnist_test.labels == digit].mean(axis=(1, 2))
+        ratios.append(saw(page).mean() / np.median(usual))
+        page.click("#clear")
+        shows(page, "#spoken", "")
+    assert 0.9 < np.mean(ratios) < 1.1
+
+
+def test_a_tap_is_a_dot(page):
+    draw(page, [[(0.5, 0.5)]])
+    shows(page, "#digit", re.compile("."))
+    assert saw(page)[10:18, 10:18].all()
+
+
+def test_a_frame_along_the_edge_of_the_pad_is_ink_and_not_paper(page):
+    draw(page, [[(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01)]])
+    shows(page, "#spoken", re.compile("."))
+    framed = saw(page)
+    assert framed[4, 14] == framed[14, 4] == 255
+    assert framed[14, 14] == 0
+
+
+def test_an_empty_pad_shows_nothing_and_clear_brings_that_back(page):
+    assert shows_nothing(page)
+    for clear in (lambda: page.click("#clear"), lambda: page.keyboard.press("Delete")):
+        draw(page, DRAWINGS[2])
+        shows(page, "#digit", "2")
+        clear()
+        assert shows_nothing(page)
+
+
+def test_undo_takes_the_last_stroke_back(page):
+    bars = page.locator("#bars")
+    for undo in (lambda: page.click("#undo"), lambda: page.keyboard.press("Control+z")):
+        draw(page, DRAWINGS[1])
+        shows(page, "#spoken", re.compile("^1, "))
+        before, percentages = saw(page), bars.inner_text()
+        draw(page, [[(0.2, 0.3), (0.8, 0.3)]])
+        shows(page, "#spoken", re.compile("^[^1]"))
+        assert not np.array_equal(saw(page), before)
+        undo()
+        shows(page, "#spoken", re.compile("^1, "))
+        assert np.array_equal(saw(page), before)
+        assert bars.inner_text() == percentages
+        undo()
+        assert shows_nothing(page)
+        undo()  # does no harm
+
+
+def test_everything_but_drawing_works_by_keyboard(page):
+    reached = []
+    page.locator("body").evaluate("body => document.activeElement.blur()")
+    for _ in range(4):
+        page.keyboard.press("Tab")
+        focused = page.locator(":focus")
+        reached.append(focused.get_attribute("id"))
+        ring = focused.evaluate("it => getComputedStyle(it.closest('.button') ?? it).outlineStyle")
+        assert ring == "solid"
+    assert reached == ["undo", "clear", "file", "selftest"]
+    draw(page, DRAWINGS[4])
+    shows(page, "#digit", "4")
+    page.focus("#undo")
+    page.keyboard.press("Enter")
+    shows(page, "#digit", re.compile("[^4]"))
+    page.focus("#clear")
+    page.keyboard.press("Space")
+    assert shows_nothing(page)
+
+
+def test_a_finger_draws_and_does_not_scroll(phone):
+    touch(phone, DRAWINGS[1][0], "#pad")
+    shows(phone, "#digit", "1")
+    touch(phone, [(0.5, 0.1 * step) for step in range(9, 0, -1)], "#pad")
+    phone.wait_for_timeout(300)
+    assert phone.evaluate("scrollY") == 0
+    touch(phone, [(0.5, 0.5 - 0.2 * step) for step in range(10)], "#bars")  # the page itself does scroll
+    phone.wait_for_timeout(300)
+    assert phone.evaluate("scrollY") > 0
+
+
+def test_nothing_is_wider_than_a_phone(phone):
+    phone.locator("#selftest").tap()
+    shows(phone, "#selftest-result", re.compile("passed"))
+    choose(phone, f"{'long' * 30}.png", png(np.full((9, 9), 255, np.uint8)))
+    assert phone.evaluate("document.documentElement.scrollWidth") == 360
+
+
+def test_dark_mode_is_dark_with_light_strokes(open_page):
+    shades = {}
+    for scheme in ("light", "dark"):
+        page = open_page(color_scheme=scheme)
+        draw(page, DRAWINGS[1])
+        shows(page, "#digit", "1")
+        background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        stroke = page.evaluate("[...document.getElementById('pad').getContext('2d').getImageData(320, 320, 1, 1).data]")
+        shades[scheme] = int(re.search(r"\d+", background)[0]), stroke[0]
+        assert stroke[3] == 255  # it is drawn
+        page.context.close()
+    assert shades["light"][0] > 200 > 60 > shades["dark"][0]
+    assert shades["light"][1] < 60 < 200 < shades["dark"][1]
+
+
+def test_the_self_test_passes_and_says_with_what(page):
+    cases = len(json.loads((GOLDEN / "golden.json").read_text())["cases"])
+    pictures = json.loads((GOLDEN / "pictures.json").read_text())
+    runtime = json.loads((WEB / "package.json").read_text())["dependencies"]["onnxruntime-web"]
+    page.click("#selftest")
+    shows(page, "#selftest-result", re.compile("passed"))
+    lines = page.locator("#selftest-result").inner_text().split("\n")
+    assert re.fullmatch(rf"golden vectors: {cases} passed, 0 failed, largest difference \S+ of 1e-5 allowed", lines[0])
+    total = len(pictures["pictures"]) + len(pictures["blank"])
+    assert lines[1:] == [f"golden pictures: {total} passed, 0 failed, byte for byte", f"onnxruntime-web {runtime}"]
+    assert not page.locator("#selftest-result.failed").count()
+
+
+def test_the_self_test_passes_with_the_tiny_model(open_page, site):
+    page = open_page(**WIDE)
+    page.route(f"{site}digits.onnx", lambda route: route.fulfill(path=EXPORTS / "digits-tiny.onnx"))
+    page.route(f"{site}golden/golden.json", lambda route: route.fulfill(path=EXPORTS / "golden-tiny" / "golden.json"))
+    page.reload()
+    page.click("#selftest")
+    shows(page, "#selftest-result", re.compile("golden vectors: 40 passed, 0 failed, .* of 2e-2 allowed"))
+    page.context.close()
+
+
+def test_the_self_test_fails_on_wrong_golden_files(page):
+    def spoilt(route):
+        golden = json.loads((GOLDEN / "golden.json").read_text())
+        golden["cases"][0]["probabilities"][0] += 2e-5
+        golden["cases"][1]["digit"] += 1
+        route.fulfill(json=golden)
+
+    page.route("**/golden.json", spoilt)
+    page.click("#selftest")
+    shows(page, "#selftest-result", re.compile("vectors: .* passed, 2 failed"))
+    page.unroute("**/golden.json")
+    assert page.locator("#selftest-result.failed").count()
+
+
+def test_the_page_says_which_file_it_reads_with(page):
+    digest = hashlib.sha256((EXPORTS / "digits.onnx").read_bytes()).hexdigest()
+    shows(page, "#model", re.compile(rf"^digits.onnx · SHA-256 {digest[:12]}… · onnxruntime-web "))
+    assert page.locator("#model").get_attribute("title") == digest
+
+
+def test_below_a_probability_the_page_is_not_sure(page, mnist_test):
+    best = Recognizer(EXPORTS / "digits.onnx")(mnist_test.images).confidences
+    below, above = np.where(best < SURE, best, 0).argmax(), np.where(best >= SURE, best, 2).argmin()
+    choose(page, "below.png", png(mnist_test.images[below]))
+    shows(page, "#verdict", re.compile(r"^not sure: \d or \d$"))
+    choose(page, "above.png", png(mnist_test.images[above]))
+    shows(page, "#verdict", re.compile(r"^\d+(\.\d)?%$"))
+
+
+def test_the_page_is_not_sure_of_all_that_is_no_digit(page):
+    # Of some it is: what the network was never shown, it may take for a digit with confidence.
+    verdicts = []
+    for strokes in NO_DIGITS.values():
+        draw(page, strokes)
+        shows(page, "#spoken", re.compile(r"\d, "))
+        verdicts.append(page.locator("#spoken").inner_text())
+        page.click("#clear")
+        shows(page, "#spoken", "")
+    assert any("not sure" in verdict for verdict in verdicts)
+
+
+def test_the_lock_names_no_registry():
+    assert "://" not in (WEB / "package-lock.json").read_text()
+
+
+def test_a_page_is_not_built_with_the_golden_vectors_of_another_model(site, need, tiny_model):
+    node = need("Node.js 20 or newer: nodejs.org", "node")
+    refused = (
+        ([tiny_model, GOLDEN], f"{GOLDEN}: the golden vectors of another file; "),
+        ([tiny_model], "usage: node build.mjs [MODEL.onnx GOLDEN_FOLDER]"),
+        ([tiny_model, tiny_model.parent], f"missing: {tiny_model.parent / 'golden.json'}, "),
+    )
+    with one_worker():
+        before = (WEB / "dist" / "digits.onnx").read_bytes()
+        for words, said in refused:
+            done = subprocess.run([node, "build.mjs", *words], cwd=WEB, capture_output=True, text=True)
+            assert done.returncode == 1
+            assert done.stderr.startswith(said)
+            assert done.stderr.count("\n") == 1
+        assert (WEB / "dist" / "digits.onnx").read_bytes() == before
+
+
+def test_nothing_was_complained_of_and_nothing_asked_of_others(page, log, site):
+    # The last test of this file, so that it speaks of all of them.
+    asked = set(log["requests"])
+    assert {site + name for name in ("digits.onnx", "ort-wasm-simd-threaded.wasm", "golden/pixels.bin")} <= asked
+    assert [url for url in asked if not url.startswith(site)] == []
+    assert log["complaints"] == []

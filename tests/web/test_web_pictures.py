@@ -1,0 +1,172 @@
+"""The page in exports/web prepares and reads pictures as Python does."""
+
+import io
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from page import DRAWINGS, EXPORTS, GOLDEN, choose, draw, drop, png, probabilities, saw, shows, shows_nothing
+from PIL import Image
+
+from flaxdigits.errors import DataError
+from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.pictures.reading import read_picture
+
+
+def slow_and_quick(few):
+    """A picture of a 7 that takes long to decode, and one of a 2 that does not."""
+    return png(np.kron(255 - few.images[0], np.ones((180, 180), np.uint8))), png(255 - few.images[1])
+
+
+def test_of_two_pictures_the_later_one_stays(page, few):
+    slow, quick = slow_and_quick(few)
+    page.set_input_files("#file", {"name": "slow.png", "mimeType": "image/png", "buffer": slow})
+    choose(page, "quick.png", quick)
+    page.wait_for_timeout(3000)
+    shows(page, "#digit", "2")
+    shows(page, "#message", "quick.png")
+
+
+def test_clearing_while_a_picture_is_decoded_leaves_nothing(page, few):
+    slow, _ = slow_and_quick(few)
+    page.set_input_files("#file", {"name": "slow.png", "mimeType": "image/png", "buffer": slow})
+    page.keyboard.press("Escape")
+    page.wait_for_timeout(3000)
+    shows(page, "#digit", "")
+    shows(page, "#message", "")
+
+
+def golden_pictures():
+    listed = GOLDEN / "pictures.json"
+    return json.loads(listed.read_text())["pictures"] if listed.exists() else []
+
+
+@pytest.mark.parametrize("path", golden_pictures())
+def test_a_golden_picture_dropped_is_prepared_as_python_does(page, path):
+    drop(page, Path(path).name, (GOLDEN / path).read_bytes())
+    shows(page, "#digit", re.compile("."))
+    assert np.array_equal(saw(page), read_picture(GOLDEN / path))
+
+
+def scaled(image, side, resample=Image.Resampling.BICUBIC):
+    return np.asarray(Image.fromarray(image).resize((side, side), resample))
+
+
+def sheet(image, height, width, top, left, paper=255, ink=0):
+    """A digit on a sheet of paper, uint8 [height, width]."""
+    strokes = np.zeros((height, width))
+    strokes[top : top + len(image), left : left + len(image)] = image / 255
+    return np.rint(paper + (ink - paper) * strokes).astype(np.uint8)
+
+
+def with_alpha(strokes, shade):
+    return np.stack([np.full_like(strokes, shade)] * 3 + [strokes], axis=-1)
+
+
+def shadowed(pixels):
+    return np.rint(pixels * np.linspace(0.4, 1, pixels.shape[1])).astype(np.uint8)
+
+
+def noisy(pixels):
+    return np.clip(pixels + np.random.default_rng(0).normal(0, 3, pixels.shape), 0, 255).astype(np.uint8)
+
+
+def coloured(image):
+    return np.stack([sheet(image, 99, 99, 9, 9, ink=ink) for ink in (10, 90, 200)], axis=-1)
+
+
+PICTURES = {
+    "28x28": lambda image: 255 - image,
+    "off centre in 28x28": lambda image: np.roll(image, (3, 2), (0, 1)),
+    "large": lambda image: sheet(scaled(image, 700), 1100, 900, 30, 150),
+    "grey on grey": lambda image: sheet(scaled(image, 150), 301, 217, 90, 11, paper=190, ink=60),
+    "light on dark": lambda image: sheet(scaled(image, 97), 131, 400, 20, 250, paper=20, ink=240),
+    "smaller than MNIST": lambda image: sheet(scaled(image, 12), 15, 17, 1, 2),
+    "colour": lambda image: coloured(scaled(image, 80)),
+    "noise": lambda image: noisy(sheet(scaled(image, 280), 400, 400, 60, 60, 220)),
+    "under a shadow": lambda image: noisy(shadowed(sheet(scaled(image, 280), 420, 400, 60, 60, 230))),
+    "shadow, light on dark": lambda image: 255 - shadowed(sheet(scaled(image, 280), 390, 500, 60, 60, 230)),
+    "black on nothing": lambda image: with_alpha(scaled(image, 140), 0),
+    "white on nothing": lambda image: with_alpha(scaled(image, 140), 255),
+}
+
+
+@pytest.mark.parametrize("kind", PICTURES)
+def test_any_picture_is_prepared_as_python_does(page, few, kind):
+    for image in few.images[:2]:
+        content = png(PICTURES[kind](image))
+        choose(page, f"{kind}.png", content)
+        shows(page, "#digit", re.compile("."))
+        assert np.array_equal(saw(page), read_picture(content))
+        page.keyboard.press("Escape")
+        shows(page, "#message", "")
+
+
+def test_a_photograph_is_turned_the_way_it_was_held(page, few):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # orientation: turn by 90 degrees clockwise to see it upright
+    content = io.BytesIO()
+    lying = Image.fromarray(255 - scaled(few.images[0], 280)).transpose(Image.Transpose.ROTATE_90)
+    lying.save(content, "JPEG", quality=95, exif=exif)
+    choose(page, "lying.jpg", content.getvalue(), "image/jpeg")
+    shows(page, "#digit", str(few.labels[0]))
+    assert np.abs(saw(page).astype(int) - read_picture(content.getvalue())).max() <= 2  # two decoders of JPEG
+
+
+def test_a_pasted_picture_is_read(page, few):
+    content = png(255 - scaled(few.images[2], 200))
+    page.evaluate(
+        """async (bytes) => {
+            const picture = new Blob([new Uint8Array(bytes)], { type: 'image/png' });
+            await navigator.clipboard.write([new ClipboardItem({ 'image/png': picture })]);
+        }""",
+        list(content),
+    )
+    page.keyboard.press("Control+v")
+    shows(page, "#digit", str(few.labels[2]))
+    assert np.array_equal(saw(page), read_picture(content))
+
+
+def test_the_page_and_python_give_the_same_answers(page, mnist_test):
+    recognizer = Recognizer(EXPORTS / "digits.onnx")
+    contents = [png(255 - scaled(image, 140)) for image in mnist_test.images[:100]]
+    expected = recognizer(np.stack([read_picture(content) for content in contents]))
+    digits, found = [], []
+    for number, content in enumerate(contents):
+        choose(page, f"digit {number:03}.png", content)
+        digits.append(int(page.locator("#digit").inner_text()))
+        found.append(probabilities(page))
+    assert np.array_equal(digits, expected.digits)
+    assert np.abs(np.stack(found) - expected.probabilities).max() <= 1e-5
+
+
+def test_a_picture_without_a_digit_says_so_and_shows_nothing(page):
+    blank = png(np.full((50, 40), 255, np.uint8))
+    with pytest.raises(DataError) as caught:
+        read_picture(blank, "blank.png")
+    choose(page, "blank.png", blank)
+    shows(page, "#message", str(caught.value))
+    assert shows_nothing(page)
+
+
+def test_what_is_no_picture_gives_one_line(page):
+    drop(page, "notes.txt", b"no picture")
+    shows(page, "#message", "notes.txt: not a picture that can be read")
+    assert shows_nothing(page)
+
+
+def test_drawing_begins_anew_after_a_picture(page, few):
+    choose(page, "seven.png", png(255 - few.images[0]))
+    draw(page, DRAWINGS[0])
+    shows(page, "#digit", "0")
+    shows(page, "#message", "")
+
+
+def test_nothing_was_complained_of_and_nothing_asked_of_others(page, log, site):
+    # The last test of this file, so that it speaks of all of them.
+    asked = set(log["requests"])
+    assert {site + name for name in ("digits.onnx", "ort-wasm-simd-threaded.wasm")} <= asked
+    assert [url for url in asked if not url.startswith(site)] == []
+    assert log["complaints"] == []
