@@ -78,9 +78,9 @@ _train run recipe: setup
 test *args: setup
     @{{bin}}/python -m pytest "$@"
 
-# Run the quick tests, in less than a minute
+# Run the quick tests, in less than a minute: not those of the web page and of other runtimes, nor the slow ones
 test-fast *args: setup
-    @{{bin}}/python -m pytest -m "not slow" "$@"
+    @{{bin}}/python -m pytest -m "not slow" --ignore tests/web "$@"
 
 # Check format, lint and types; runs all three, whatever fails
 lint: setup

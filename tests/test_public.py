@@ -57,6 +57,7 @@ def test_inspection_imports_onnx_and_nothing_else_that_is_heavy():
     assert heavy_after("import flaxdigits.inference.inspection") == {"onnx"}
 
 
+@pytest.mark.slow
 def test_the_check_for_heavy_imports_can_fail():
     pytest.importorskip("jax")
     assert {"jax", "flax", "optax"} <= heavy_after("import flaxdigits.training.fit")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -31,14 +32,15 @@ def command_line() -> str:
 def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None], Callable[[str], None]]]:
     """Yields two functions: one moves the bar, the other prints a line above it.
 
-    Without a terminal there is no bar, and the lines are plain.
+    Without a terminal there is no bar, and the lines are plain. The epochs of pretraining, of which `fit` yields
+    no reports, have their lines from here.
     """
     from rich import progress as rich_progress
     from rich.console import Console
 
     console = Console(stderr=True, highlight=False, markup=False)
     if not console.is_terminal:
-        yield (lambda _: None), note
+        yield partial(print_pretraining, note), note
         return
     columns = (
         rich_progress.TextColumn("{task.description}", markup=False),
@@ -53,7 +55,15 @@ def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None]
 
         def move(progress: "Progress") -> None:
             rate = f"{(bar.tasks[0].speed or 0) * batch_size:,.0f} images/s"
-            text = f"epoch {progress.epoch}  loss {progress.loss:.3f}  {progress.accuracy:.1%}  {rate}"
+            text = f"{progress.stage} epoch {progress.epoch}  loss {progress.loss:.3f}  {progress.accuracy:.1%}  {rate}"
             bar.update(task, total=progress.steps, completed=progress.step, description=text)
+            print_pretraining(line, progress)
 
-        yield move, lambda line: bar.console.print(line, soft_wrap=True)
+        line = partial(bar.console.print, soft_wrap=True)
+        yield move, line
+
+
+def print_pretraining(line: Callable[[str], None], progress: "Progress") -> None:
+    """Prints a line at the end of each epoch of pretraining."""
+    if progress.stage == "pretraining" and progress.ends_epoch:
+        line(f"pretraining epoch {progress.epoch}  loss {progress.loss:.4f}  accuracy {progress.accuracy:.2%}")

@@ -1,8 +1,12 @@
 """Checkpoints: the latest state of a training on disk, through Orbax; and the trained network in one."""
 
 import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import wraps
 from pathlib import Path
+from typing import ParamSpec, TypeVar
 
 import jax
 from flax import nnx
@@ -16,10 +20,28 @@ from flaxdigits.training.devices import make_mesh, replicated_sharding
 from flaxdigits.training.model import make_graph, make_keys, make_model, merge
 from flaxdigits.training.step import TrainState, init_state
 
+P = ParamSpec("P")
+R = TypeVar("R")
+
 # Orbax logs every file it writes; its errors come as exceptions.
 logging.getLogger("absl").setLevel(logging.ERROR)
 
 
+def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
+    """Runs a function in a thread of its own, away from a running event loop such as a notebook's.
+
+    Orbax would work in a second event loop beside it, and may close that one before its last callback.
+    """
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            return executor.submit(function, *args, **kwargs).result()
+
+    return run
+
+
+@in_own_thread
 def save_state(state: TrainState, folder: Path) -> None:
     """Saves the state under its step, whole or not at all, and removes the one before.
 
@@ -31,6 +53,7 @@ def save_state(state: TrainState, folder: Path) -> None:
             checkpointer.save_pytree(step, state)
 
 
+@in_own_thread
 def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> TrainState | None:
     """Returns the latest saved state, None where none was saved yet.
 
@@ -54,6 +77,7 @@ def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> Tra
             raise RunError(folder, "the checkpoint does not fit the configuration beside it") from error
 
 
+@in_own_thread
 def saved_step(run: Run) -> int | None:
     """Returns the step of the latest saved state, None where there is none."""
     if not run.checkpoints.exists():

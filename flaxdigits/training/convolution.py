@@ -106,6 +106,7 @@ def pretrained_params(
     constant = replace(config.augmentation, anneal=0.0)
     stage = replace(
         setup,
+        stage="pretraining",
         config=config.changed(epochs=config.pretraining_epochs, pretraining_epochs=0, augmentation=constant),
         checkpoints=setup.run.pretraining,
         make_model=make_conv_stack,

@@ -103,6 +103,7 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     mesh = make_mesh(config.device, config.batch_size)
     training, validation = digits.split(config.validation, config.seed)
     return Setup(
+        stage="training",
         config=config.changed(data=digits.name),
         run=run,
         checkpoints=run.checkpoints,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,23 +23,28 @@ from flaxdigits.training.devices import replicated_sharding
 from flaxdigits.training.model import Keys, Params
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance
 
+Stage = Literal["pretraining", "training"]
+
 SLICE_SECONDS = 0.5  # of work on the device between two progress reports
 
 
 class Progress(NamedTuple):
-    """The progress of a training, between two slices of work."""
+    """The progress of a training or of its pretraining, between two slices of work."""
 
+    stage: Stage
     step: int  # steps taken
-    steps: int  # in the whole training
+    steps: int  # in the whole stage
     epoch: int  # the present one, from 1
     loss: float  # mean over the present epoch so far, nats
     accuracy: float  # mean over the present epoch so far, 0..1
+    ends_epoch: bool  # whether this is its last step
 
 
 @dataclass(frozen=True)
 class Setup:
     """All that is constant throughout a training, or throughout its pretraining."""
 
+    stage: Stage
     config: TrainConfig
     run: Run
     checkpoints: Path
@@ -151,8 +156,15 @@ class Loop:
         """Returns the progress at a state that is not at step 0."""
         step, per_epoch = int(state.step), self.setup.steps_per_epoch
         taken = (step - 1) % per_epoch + 1
-        accuracy = int(state.correct) / (taken * self.setup.config.batch_size)
-        return Progress(step, self.setup.steps, (step - 1) // per_epoch + 1, float(state.loss_sum) / taken, accuracy)
+        return Progress(
+            stage=self.setup.stage,
+            step=step,
+            steps=self.setup.steps,
+            epoch=(step - 1) // per_epoch + 1,
+            loss=float(state.loss_sum) / taken,
+            accuracy=int(state.correct) / (taken * self.setup.config.batch_size),
+            ends_epoch=taken == per_epoch,
+        )
 
     def save(self, state: TrainState, now: bool = False) -> None:
         """Saves the state, now or where the last checkpoint is `checkpoint_seconds` old.

@@ -1,11 +1,14 @@
 """The program as a user runs it: in a process of its own, or, where no signal is involved, in this one."""
 
 import gc
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
+from filelock import FileLock
 from flaxdigits_cli.main import main
 from PIL import Image
 
@@ -34,19 +37,38 @@ def run_program():
 
 
 @pytest.fixture(scope="session")
-def folder(tmp_path_factory, mnist_train, mnist_test, run_program):
-    """A folder to work in, with digits to train on and an undisturbed run of them, runs/whole."""
-    folder = tmp_path_factory.mktemp("work")
-    train = mnist_train[:6000]
-    np.savez(folder / "digits.npz", images=train.images, labels=train.labels)
-    np.savez(folder / "unlabelled.npz", images=train.images[:30])
-    (folder / "config.toml").write_text(CONFIG)
-    Image.fromarray(255 - mnist_test.images[0]).resize((200, 200)).save(folder / "seven.png")
-    done = run_program(folder, "train", "--config", "config.toml", "--out", "runs/whole", "--evaluate")
-    assert done.returncode == 0, done.stderr
-    (folder / "stdout").write_text(done.stdout)
-    (folder / "stderr").write_text(done.stderr)
-    return folder
+def folder(tmp_path_factory, worker_id, fill):
+    """A folder to work in, with digits to train on and an undisturbed run of them, runs/whole.
+
+    The first worker trains that run, the others copy it.
+    """
+    if worker_id == "master":
+        return fill(tmp_path_factory.mktemp("work"))
+    first = tmp_path_factory.getbasetemp().parent / "work"
+    with FileLock(first.with_suffix(".lock")):
+        if not first.exists():
+            first.mkdir()
+            fill(first)
+    return Path(shutil.copytree(first, tmp_path_factory.mktemp("work"), symlinks=True, dirs_exist_ok=True))
+
+
+@pytest.fixture(scope="session")
+def fill(mnist_train, mnist_test, run_program):
+    """Returns a function that fills such a folder."""
+
+    def fill(folder):
+        train = mnist_train[:6000]
+        np.savez(folder / "digits.npz", images=train.images, labels=train.labels)
+        np.savez(folder / "unlabelled.npz", images=train.images[:30])
+        (folder / "config.toml").write_text(CONFIG)
+        Image.fromarray(255 - mnist_test.images[0]).resize((200, 200)).save(folder / "seven.png")
+        done = run_program(folder, "train", "--config", "config.toml", "--out", "runs/whole", "--evaluate")
+        assert done.returncode == 0, done.stderr
+        (folder / "stdout").write_text(done.stdout)
+        (folder / "stderr").write_text(done.stderr)
+        return folder
+
+    return fill
 
 
 @pytest.fixture

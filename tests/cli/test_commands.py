@@ -36,6 +36,7 @@ def test_eval_writes_what_it_prints(here, said):
     assert all(f"runs/whole/{name}" in stderr for name in plots)
 
 
+@pytest.mark.slow
 def test_eval_of_a_file_is_eval_of_its_run(here, said):
     tables = [said("eval", model)[1] for model in ("runs/whole", "runs/whole/model.onnx")]
     assert tables[0] == tables[1]

@@ -102,6 +102,7 @@ def test_a_signal_saves_the_state_and_the_run_goes_on_with_the_same_bits(
     assert same_weights(folder / run, folder / "runs/whole")
 
 
+@pytest.mark.slow
 def test_a_second_signal_ends_the_process_at_once(folder):
     process = start(folder, "--config", "config.toml", "--out", "runs/twice")
     wait_for_epochs(process, 0)
@@ -139,3 +140,14 @@ def test_markup_in_a_run_s_name_is_printed_as_it_is(here, said, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then draws its bar
     words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/[bold]x[/bold]"]
     assert "runs/[bold]x[/bold]: " in said("train", *words)[2]
+
+
+@pytest.mark.slow
+def test_pretraining_has_a_line_per_epoch_too(here, said):
+    words = ["--config", "pretrained.toml", "--out", "runs/pretrained"]
+    (here / "pretrained.toml").write_text(
+        'data = "digits.npz"\nhidden = [144, 36]\npretraining_epochs = 2\nepochs = 1\n'
+    )
+    lines = said("train", *words)[2].splitlines()
+    starts = ["pretraining epoch 1  loss", "pretraining epoch 2  loss", "epoch 1  loss"]
+    assert all(line.startswith(start) for line, start in zip(lines[1:4], starts, strict=True))

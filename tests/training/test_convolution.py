@@ -23,6 +23,7 @@ def kernels(run):
     return [np.asarray(layer.kernel[...]) for layer in trained_model(run)[1].layers]
 
 
+@pytest.mark.slow
 def test_the_dense_parameters_compute_the_same_function(mnist_test):
     convolutional = make_conv_stack(SMALL.changed(hidden=(288, 108, 20, 12)), KEYS)
     dense = make_model(SMALL.changed(hidden=(288, 108, 20, 12)), KEYS)
@@ -38,12 +39,16 @@ def test_the_convolution_equals_xla_s(padding):
     np.testing.assert_allclose(convolve(x, kernel, (2, 2), padding), expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_pretraining_gives_the_initial_weights(mnist_train, tmp_path):
     digits, run = mnist_train[:1000], Run(tmp_path / "run")
-    steps = []
+    seen = []
     frozen = SMALL.changed(learning_rate=1e-9, warmup_epochs=0.0)
-    list(fit(digits, frozen, run, on_progress=lambda progress: steps.append(progress.steps)))
-    assert set(steps) == {26, 13}  # two epochs of pretraining, then one of training
+    list(fit(digits, frozen, run, on_progress=seen.append))
+    ended = [
+        (progress.stage, progress.epoch, progress.step, progress.steps) for progress in seen if progress.ends_epoch
+    ]
+    assert ended == [("pretraining", 1, 13, 26), ("pretraining", 2, 26, 26), ("training", 1, 13, 13)]
     expected = make_conv_stack(SMALL, make_keys(0, stage=1)).dense_params()["layers"]
     for index, kernel in enumerate(kernels(run)):
         np.testing.assert_allclose(kernel, expected[index]["kernel"], atol=1e-5)

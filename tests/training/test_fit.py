@@ -1,3 +1,4 @@
+import asyncio
 import json
 import shutil
 import signal
@@ -72,6 +73,7 @@ def test_the_reported_validation_is_of_every_held_out_digit(digits, finished):
     assert validate(model, held_out).accuracy == pytest.approx(right)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights_and_another_does_not(digits, finished, tmp_path):
     list(fit(digits, SMALL, tmp_path / "same"))
     list(fit(digits, SMALL.changed(seed=1), tmp_path / "other"))
@@ -221,6 +223,7 @@ def test_nothing_happens_until_the_first_epoch_is_asked_for(digits, tmp_path, mo
     training.close()
 
 
+@pytest.mark.slow
 def test_an_existing_run_is_gone_on_with_or_replaced_when_asked_to(digits, tmp_path):
     run, config = Run(tmp_path / "run"), SMALL.changed(epochs=2)
     next(fit(digits, config, run))
@@ -306,3 +309,13 @@ def test_an_interrupt_in_a_notebook_saves_the_state(digits, tmp_path):
         list(fit(digits, SMALL, run, on_progress=interrupt))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert resume(run, digits).step == steps[-1]
+
+
+def test_a_checkpoint_is_saved_without_a_second_event_loop_beside_a_notebook_s(digits, tmp_path, monkeypatch):
+    uvloop = pytest.importorskip("uvloop")  # which Orbax uses where a loop is running
+
+    async def cell():
+        return list(fit(digits, SMALL, tmp_path / "run"))
+
+    monkeypatch.setattr(uvloop, "new_event_loop", lambda: pytest.fail("Orbax made a second event loop"))
+    assert [report.epoch for report in asyncio.run(cell())] == [1, 2, 3]
