@@ -9,7 +9,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from benchmarks.held_out import HELD_OUT, RECORD, as_model, evaluate, trained
+from benchmarks.held_out import HELD_OUT, RECORD, Figures, as_model, evaluate, trained
 from benchmarks.speed import latency, throughput
 from benchmarks.tables import print_header, print_row
 from flaxdigits import PRESETS, TrainConfig, load
@@ -37,7 +37,7 @@ def main() -> None:
     print_header(*HEADER)
     for run in runs:
         print_row(*cells(run))
-    plot([runs, [trained("held-out", RECORD)]])
+    plot([measured(run) for run in runs], [measured(trained("held-out", RECORD))])
 
 
 def trained_stack(hidden: tuple[int, ...]) -> Run:
@@ -62,17 +62,21 @@ def cells(run: Run) -> list[str]:
     ]
 
 
-def plot(lines: list[list[Run]]) -> None:
+def measured(run: Run) -> tuple[int, Figures]:
+    """Returns the number of a network's parameters, and its figures."""
+    return TrainConfig.from_toml(run.config).parameters, evaluate(run)
+
+
+def plot(*lines: list[tuple[int, Figures]]) -> None:
     """Draws errors against parameters, of the stacks and of the record network.
 
     The bars are the standard deviation of such counts.
     """
     figure = Figure(figsize=(7.2, 4.2), layout="constrained")
     axes = figure.subplots()
-    looks = ("o-", "#1f5fbf", "default recipe, 50 epochs"), ("*", "#2f8f4e", "record recipe, 240 epochs")
-    for runs, (shape, color, label) in zip(lines, looks, strict=True):
-        parameters = [TrainConfig.from_toml(run.config).parameters for run in runs]
-        figures = [evaluate(run) for run in runs]
+    looks = ("o-", "#1f5fbf", "default recipe, 50 epochs"), ("*", "#2f8f4e", "record preset")
+    for line, (shape, color, label) in zip(lines, looks, strict=True):
+        parameters, figures = zip(*line, strict=True)
         percents, deviations = ([100 * one.errors**power / one.digits for one in figures] for power in (1, 0.5))
         axes.errorbar(parameters, percents, deviations, fmt=shape, color=color, elinewidth=0.7, capsize=3, label=label)
     axes.set(xscale="log", xlabel="parameters", ylabel="error on held-out writers, %")
