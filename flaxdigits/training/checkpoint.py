@@ -11,6 +11,7 @@ from typing import ParamSpec, TypeVar
 import jax
 from flax import nnx
 from jax.sharding import Sharding
+from jaxtyping import Array
 from orbax.checkpoint import v1 as ocp
 
 from flaxdigits.errors import RunError, RunUnfinishedError
@@ -50,7 +51,7 @@ def save_state(state: TrainState, folder: Path) -> None:
     step = int(state.step)
     with _open(folder, cleanup=True) as checkpointer:
         if checkpointer.latest is None or checkpointer.latest.step != step:
-            checkpointer.save_pytree(step, state)
+            checkpointer.save_pytree(step, key_data(state))
 
 
 @in_own_thread
@@ -67,14 +68,26 @@ def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> Tra
     """
     if not folder.exists():
         return None
-    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), abstract)
+    arrays = jax.eval_shape(key_data, abstract)
+    target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), arrays)
     with _open(folder, cleanup=False) as checkpointer:
         if checkpointer.latest is None:
             return None
         try:
-            return checkpointer.load_pytree(checkpointer.latest, target)
+            saved = checkpointer.load_pytree(checkpointer.latest, target)
         except (ValueError, KeyError, FileNotFoundError) as error:
             raise RunError(folder, "the checkpoint does not fit the configuration beside it") from error
+    return jax.tree.map(lambda like, leaf: jax.random.wrap_key_data(leaf) if is_key(like) else leaf, abstract, saved)
+
+
+def key_data(state: TrainState) -> TrainState:
+    """Returns the state with its random keys as plain arrays: Orbax saves keys, and cannot restore them."""
+    return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, state)
+
+
+def is_key(leaf: Array) -> bool:
+    """Returns whether an array is of random keys."""
+    return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 @in_own_thread

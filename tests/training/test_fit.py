@@ -1,4 +1,3 @@
-import asyncio
 import json
 import shutil
 import signal
@@ -309,13 +308,3 @@ def test_an_interrupt_in_a_notebook_saves_the_state(digits, tmp_path):
         list(fit(digits, SMALL, run, on_progress=interrupt))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert resume(run, digits).step == steps[-1]
-
-
-def test_a_checkpoint_is_saved_without_a_second_event_loop_beside_a_notebook_s(digits, tmp_path, monkeypatch):
-    uvloop = pytest.importorskip("uvloop")  # which Orbax uses where a loop is running
-
-    async def cell():
-        return list(fit(digits, SMALL, tmp_path / "run"))
-
-    monkeypatch.setattr(uvloop, "new_event_loop", lambda: pytest.fail("Orbax made a second event loop"))
-    assert [report.epoch for report in asyncio.run(cell())] == [1, 2, 3]
