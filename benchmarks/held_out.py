@@ -4,7 +4,6 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flaxdigits import PRESETS, Recognizer, TrainConfig, load
-from flaxdigits.errors import RunError
 from flaxdigits.export.conversion import to_onnx
 from flaxdigits.export.quantization import to_precision
 from flaxdigits.inference.contract import Precision
@@ -30,19 +29,12 @@ def trained(name: str, config: TrainConfig) -> Run:
     """Returns the run of that name in runs/; trains it if need be, and exports nothing.
 
     Raises:
-        RunError: where a run of that name has another configuration.
+        RunExistsError: where a run of that name has another configuration.
     """
     run = Run(RUNS / name)
-    refuse_another(run, config)
     for _ in fit(load(), config, run, if_exists="resume"):
         pass
     return run
-
-
-def refuse_another(run: Run, config: TrainConfig) -> None:
-    """Raises RunError where there is such a run already, of another configuration."""
-    if run.config.exists() and TrainConfig.from_toml(run.config).differences(config):
-        raise RunError(run.path, "of another configuration", "move it away to train this one")
 
 
 def as_model(run: Run, precision: Precision = "float32") -> tuple[Recognizer, int]:

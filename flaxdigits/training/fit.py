@@ -54,12 +54,13 @@ def fit(
 
     Raises:
         ConfigError, DataError, DeviceError: before anything is written.
-        RunExistsError: where `out` holds a run already.
+        RunExistsError: where `out` holds a run already, or one of another configuration that is to go on.
         TrainingError: from the iterator, where the loss is not finite; the last checkpoint stays.
         TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
     """
     run = Run(out) if isinstance(out, Path | str) else out or Run.new()
     if run.config.exists() and if_exists == "resume":
+        refuse_another(run, config)
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
     refuse_existing(run, if_exists)
     setup = prepare(load(digits), config or TrainConfig(), run)
@@ -121,6 +122,15 @@ def refuse_existing(run: Run, if_exists: str) -> None:
     if run.config.exists() and if_exists != "replace":
         hint = 'choose another directory, or pass if_exists="resume" or "replace"'
         raise RunExistsError(run.path, "holds a run already", hint)
+
+
+def refuse_another(run: Run, config: TrainConfig | None) -> None:
+    """Raises RunExistsError where the run began with another configuration than the given one."""
+    begun = TrainConfig.from_toml(run.config)
+    changes = config.changed(data=begun.data).differences(begun) if config else []
+    if changes:
+        problem = f"holds a run of another configuration ({'; '.join(changes)})"
+        raise RunExistsError(run.path, problem, 'choose another directory, or pass if_exists="replace"')
 
 
 def begin(setup: Setup, if_exists: str) -> None:

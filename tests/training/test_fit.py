@@ -231,6 +231,12 @@ def test_an_existing_run_is_gone_on_with_or_replaced_when_asked_to(digits, tmp_p
     assert TrainConfig.from_toml(run.config).seed == 1
 
 
+def test_a_run_does_not_go_on_with_another_configuration_than_the_given_one(digits, finished):
+    with pytest.raises(RunExistsError, match=r"another configuration \(epochs: 4, not 3\)"):
+        fit(digits, SMALL.changed(epochs=4), finished[0], if_exists="resume")
+    assert len(fit(digits, SMALL, finished[0], if_exists="resume")) == 0
+
+
 def test_a_data_frame_or_a_name_can_be_trained_on(to_frame, digits, tmp_path):
     (report,) = fit(to_frame(digits[:200]), SMALL.changed(epochs=1), tmp_path / "run")
     assert report.epoch == 1
