@@ -91,7 +91,7 @@ class Run:
             RunUnfinishedError: where the run has none yet.
         """
         if not self.model.exists():
-            hint = f"flaxdigits.resume finishes the run, flaxdigits.export_onnx({str(self)!r}) exports its last checkpoint"
+            hint = f"flaxdigits.resume finishes it, flaxdigits.export_onnx({str(self)!r}) exports its last checkpoint"
             raise RunUnfinishedError(self.path, f"no {self.model.name} in it yet", hint)
         return self.model
 

@@ -1,6 +1,8 @@
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -74,6 +76,12 @@ def test_every_public_name_is_there(name):
         pytest.importorskip("jax")
     found = getattr(flaxdigits, name)
     assert getattr(found, "__name__", name).split(".")[-1] == name
+
+
+def test_hints_name_public_functions():
+    sources = "\n".join(file.read_text() for file in Path(flaxdigits.__file__).parent.rglob("*.py"))
+    named = re.findall(r"(?<!from )(?<!import )flaxdigits\.(\w+)(?=[( ,`])(?! import)", sources)
+    assert {"resume", "export_onnx", "fit"} <= set(named) <= set(NAMES)
 
 
 def test_another_name_is_an_attribute_error():

@@ -10,9 +10,11 @@ import sys
 import time
 
 import pytest
+from flaxdigits_cli.show import print_pretraining
 
 import flaxdigits
 from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.training.loop import Progress
 
 PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
 
@@ -142,12 +144,8 @@ def test_markup_in_a_run_s_name_is_printed_as_it_is(here, said, monkeypatch):
     assert "runs/[bold]x[/bold]: " in said("train", *words)[2]
 
 
-@pytest.mark.slow
-def test_pretraining_has_a_line_per_epoch_too(here, said):
-    words = ["--config", "pretrained.toml", "--out", "runs/pretrained"]
-    (here / "pretrained.toml").write_text(
-        'data = "digits.npz"\nhidden = [144, 36]\npretraining_epochs = 2\nepochs = 1\n'
-    )
-    lines = said("train", *words)[2].splitlines()
-    starts = ["pretraining epoch 1  loss", "pretraining epoch 2  loss", "epoch 1  loss"]
-    assert all(line.startswith(start) for line, start in zip(lines[1:4], starts, strict=True))
+def test_pretraining_has_a_line_per_epoch_and_training_has_none_from_here():
+    lines = []
+    for stage, ends_epoch in (("pretraining", False), ("pretraining", True), ("training", True)):
+        print_pretraining(lines.append, Progress(stage, 13, 26, 1, 0.5, 0.75, ends_epoch))
+    assert lines == ["pretraining epoch 1  loss 0.5000  accuracy 75.00%"]
