@@ -78,7 +78,7 @@ _train run recipe: setup
 test *args: setup
     @{{bin}}/python -m pytest "$@"
 
-# Run the quick tests, in less than a minute: not those of the web page and of other runtimes, nor the slow ones
+# Run the quick tests, in about a minute: not those of the web page and of other runtimes, nor the slow ones
 test-fast *args: setup
     @{{bin}}/python -m pytest -m "not slow" --ignore tests/web "$@"
 
