@@ -53,16 +53,25 @@ class Run:
 
     @classmethod
     def existing(cls, path: "Run | Path | str | None" = None) -> "Run":
-        """Returns the run at a path, runs/latest by default.
+        """Returns the run at a path, runs/latest by default; of a link, the run that it points at now.
 
         Raises:
             RunNotFoundError: where there is no configuration in it.
         """
-        run = path if isinstance(path, Run) else cls(path or LATEST)
+        named = path.path if isinstance(path, Run) else Path(path or LATEST)
+        run = cls(follow(named))
         if run.config.exists():
             return run
-        missing = "no run yet" if run.path == LATEST else f"not a run directory, there is no {run.config.name} in it"
-        raise RunNotFoundError(run.path, missing, "flaxdigits.fit makes one")
+        missing = "no run yet" if named == LATEST else f"not a run directory, there is no {run.config.name} in it"
+        raise RunNotFoundError(named, missing, "flaxdigits.fit makes one")
+
+    def results(self) -> list[Path]:
+        """Lists what a training, its export and its evaluation have left, but for the configuration and the data."""
+        named = (
+            self.history, self.curves, self.checkpoints, self.pretraining, self.metrics, self.confusion,
+            self.mistakes, self.reliability, *self.path.glob("model*.onnx"),
+        )  # fmt: skip
+        return [path for path in named if path.exists()]
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -101,6 +110,14 @@ class Run:
         import pandas as pd
 
         return pd.read_csv(self.history)
+
+
+def follow(path: Path) -> Path:
+    """Returns where a link points now; any other path as it is.
+
+    The next training moves runs/latest: files written through it later would land in another run.
+    """
+    return path.parent / path.readlink() if path.is_symlink() else path
 
 
 def point_latest(run: Run) -> None:

@@ -82,6 +82,14 @@ def test_an_existing_run_is_one_with_a_configuration():
     assert Run.existing().config.resolve() == made.config.resolve()
 
 
+def test_a_run_found_by_latest_stays_the_same_when_latest_moves_on():
+    make_run("runs/a")
+    run = Run.existing()
+    make_run("runs/b")
+    assert run.path == Run.existing("runs/a").path == Path("runs/a")
+    assert run.trained_model().read_text() == "runs/a"
+
+
 def test_making_a_run_touches_no_disk():
     assert Run.new().path.parent == Path("runs")
     Run("somewhere")

@@ -31,9 +31,10 @@ def run(
     ] = None,
 ) -> None:
     """Evaluates a model, prints the figures, and writes the files."""
-    from flaxdigits.runs import LATEST, Run
+    from flaxdigits.runs import Run
 
-    model = model or Run.existing(LATEST).path
+    if model is None or model.is_dir():
+        model = Run.existing(model).path  # runs/latest may be moved meanwhile
     if validation and (not model.is_dir() or data != MNIST_TEST):
         raise typer.BadParameter("it takes a run directory, and no DATA", param_hint="--validation")
     digits = held_out(model) if validation else load(data)

@@ -116,7 +116,7 @@ def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
     begun_with, here = Provenance.read(run.data).jax, version("jax")
     if begun_with != here:
         note(f"note: begun with JAX {begun_with}, goes on with {here}: the weights may differ from an unstopped run's")
-    if saved_step(run) is None:
+    if saved_step(run) is None and not run.pretraining.exists():
         note(f"note: {run} has no checkpoint yet, so it begins at its first step")
     return TrainConfig.from_toml(run.config), partial(resume, run)
 

@@ -36,7 +36,7 @@ const dist = join(here, 'dist');
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist);
 for (const [from, to] of parts) cpSync(from, join(dist, to), { recursive: true });
-console.log(`${dist}: ready; serve it with python -m http.server --bind 127.0.0.1 --directory ${dist}`);
+console.log(`${dist}: built`);
 
 function fail(message) {
   console.error(message);

@@ -112,7 +112,7 @@ class Digits:
         held_out = choose_held_out(self.known_labels(), self.writers, fraction, seed)
         if fraction > 0 and (held_out.all() or not held_out.any()):
             problem = f"{self.name}: {len(self)} digits cannot be split with a validation share of {fraction}"
-            raise DataError(problem, "train on all of them with TrainConfig(validation=0)")
+            raise DataError(problem, "train on all of them: validation = 0 in the configuration")
         return self[~held_out], self[held_out] if fraction > 0 else None
 
 

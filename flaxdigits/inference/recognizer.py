@@ -34,7 +34,7 @@ class Prediction(NamedTuple):
     @property
     def confidences(self) -> np.ndarray:
         """The probability of the predicted digit, float32 [n]."""
-        return self.probabilities.max(axis=1)
+        return self.probabilities[np.arange(len(self.digits)), self.digits]
 
 
 class Recognizer:

@@ -26,7 +26,7 @@ Precision = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 MAX_PARAMETERS = 500_000_000  # 2 GB in float32, the most that one ONNX file can hold
-NO_EFFECT = {"device", "checkpoint_seconds"}  # on the result; may change before a run is resumed
+NO_EFFECT = {"data", "device", "checkpoint_seconds"}  # on the result; may change before a run is resumed
 
 
 @dataclass(frozen=True)

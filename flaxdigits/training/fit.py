@@ -11,7 +11,7 @@ from typing import Any, Literal, Self
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
 from flaxdigits.errors import RunExistsError
-from flaxdigits.runs import Run, check_latest, point_latest
+from flaxdigits.runs import Run, check_latest, follow, point_latest
 from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
@@ -20,7 +20,7 @@ from flaxdigits.training.history import EpochReport, read_history, write_history
 from flaxdigits.training.loop import Loop, Progress, Setup
 from flaxdigits.training.model import make_keys, make_model, merge
 from flaxdigits.training.plots import plot_curves
-from flaxdigits.training.provenance import Provenance
+from flaxdigits.training.provenance import Provenance, load_again
 from flaxdigits.training.step import TrainState, make_schedule
 from flaxdigits.training.validation import validate
 
@@ -58,7 +58,7 @@ def fit(
         TrainingError: from the iterator, where the loss is not finite; the last checkpoint stays.
         TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
     """
-    run = Run(out) if isinstance(out, Path | str) else out or Run.new()
+    run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
     if run.config.exists() and if_exists == "resume":
         refuse_another(run, config)
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
@@ -91,7 +91,7 @@ def resume(
     """
     run = Run.existing(run)
     config = TrainConfig.from_toml(run.config)
-    setup = prepare(load(config.data if digits is None else digits), config, run)
+    setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = Provenance.read(run.data)
     provenance.check(run, setup.digits, setup.validation, config)
     return Training(setup, lambda: point_latest(run), saved_step(run) or 0, on_progress, should_stop)
@@ -127,7 +127,7 @@ def refuse_existing(run: Run, if_exists: str) -> None:
 def refuse_another(run: Run, config: TrainConfig | None) -> None:
     """Raises RunExistsError where the run began with another configuration than the given one."""
     begun = TrainConfig.from_toml(run.config)
-    changes = config.changed(data=begun.data).differences(begun) if config else []
+    changes = config.differences(begun) if config else []
     if changes:
         problem = f"holds a run of another configuration ({'; '.join(changes)})"
         raise RunExistsError(run.path, problem, 'choose another directory, or pass if_exists="replace"')
@@ -138,10 +138,8 @@ def begin(setup: Setup, if_exists: str) -> None:
     run = setup.run
     refuse_existing(run, if_exists)
     run.config.unlink(missing_ok=True)
-    for path in (run.history, run.model):
-        path.unlink(missing_ok=True)
-    for folder in (run.checkpoints, run.pretraining):
-        shutil.rmtree(folder, ignore_errors=True)
+    for path in run.results():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
     Provenance.of(setup.digits, setup.validation, setup.config).save(run.data)
     setup.config.save(run.config)
     point_latest(run)

@@ -90,7 +90,7 @@ def plot_mistakes(evaluation: Evaluation, path: Path) -> None:
     for axes, row in zip(figure.subplots(lines, MISTAKES_A_ROW, squeeze=False).flat, rows, strict=False):
         answer = evaluation.digits[row]
         axes.imshow(evaluation.images[row], cmap="gray_r", vmin=0, vmax=255)
-        axes.set_title(f"#{row + 1}\n{evaluation.labels[row]} → {answer}  {evaluation.probabilities[row].max():.0%}")
+        axes.set_title(f"#{row + 1}\n{evaluation.labels[row]} → {answer}  {evaluation.probabilities[row, answer]:.0%}")
     for axes in figure.axes:
         axes.set_axis_off()
     _save(figure, path)

@@ -1,7 +1,7 @@
 """Provenance: the data and the configuration that a run began with, in data.json."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -84,6 +84,18 @@ class Provenance:
             raise RunError(path, "damaged", "restore it, or train anew") from error
 
 
+def load_again(run: Run, config: TrainConfig) -> Digits:
+    """Returns the digits of a run, from the source in its configuration.
+
+    Raises:
+        DataError: where they are not there any more, saying where to name their new place.
+    """
+    try:
+        return load(config.data)
+    except DataError as error:
+        raise DataError(error.message, f"where they lie elsewhere now, change `data` in {run.config}") from error
+
+
 def load_held_out(run: Run) -> Digits:
     """Returns the digits that a run held out for validation.
 
@@ -94,8 +106,8 @@ def load_held_out(run: Run) -> Digits:
     config = TrainConfig.from_toml(run.config)
     if not config.validation:
         raise DataError(f"{run}: held out no digits for validation")
-    digits = load(config.data)
+    digits = load_again(run, config)
     held_out = digits.split(config.validation, config.seed)[1]
     Provenance.read(run.data).check(run, digits, held_out, config)
     assert held_out is not None  # validation is above 0
-    return held_out
+    return replace(held_out, name=f"{held_out.name}, held out")

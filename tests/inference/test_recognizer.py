@@ -36,6 +36,8 @@ def test_predictions_have_the_dtypes_and_shapes_of_the_contract(recognizer, few)
 def test_confidences_are_the_probabilities_of_the_predicted_digits(recognizer, few):
     found = recognizer(few.images)
     assert np.array_equal(found.confidences, found.probabilities[np.arange(20), found.digits])
+    other = found._replace(digits=(found.digits + 1) % 10)  # a model whose digit is not the most probable one
+    assert (other.confidences < found.confidences).all()
 
 
 def test_predictions_do_not_depend_on_the_batch(recognizer, mnist_test):

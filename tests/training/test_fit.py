@@ -231,6 +231,45 @@ def test_an_existing_run_is_gone_on_with_or_replaced_when_asked_to(digits, tmp_p
     assert TrainConfig.from_toml(run.config).seed == 1
 
 
+def test_a_training_resumed_by_latest_writes_into_its_own_run_when_latest_moves_on(
+    digits, finished, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    first = fit(digits, SMALL, "runs/a")
+    next(first)
+    first.close()
+    resumed = resume("runs/latest", digits)
+    next(resumed)
+    assert len(list(fit(digits, SMALL.changed(seed=1), "runs/b"))) == 3
+    before = weights(Run("runs/b"))
+    list(resumed)
+    assert same_bits(Run("runs/a"), finished[0])
+    assert all(np.array_equal(a, b) for a, b in zip(weights(Run("runs/b")), before, strict=True))
+
+
+def test_a_replaced_run_leaves_no_results_of_the_old_one(digits, tmp_path):
+    run = Run(tmp_path / "run")
+    list(fit(digits, SMALL.changed(epochs=1), run))
+    for path in (run.model, run.path / "model-int8.onnx", run.metrics, run.mistakes):
+        path.write_text("old")
+    training = fit(digits, SMALL, run, if_exists="replace")
+    next(training)
+    training.close()
+    left = {path.name for path in run.path.iterdir()} - {".lock"}
+    assert left == {"checkpoints", "config.toml", "curves.png", "data.json", "history.csv"}
+
+
+def test_digits_that_lie_elsewhere_now_are_named_by_editing_the_configuration(digits, tmp_path):
+    np.savez(tmp_path / "old.npz", images=digits.images[:500], labels=digits.labels[:500])
+    run = Run(tmp_path / "run")
+    list(fit(tmp_path / "old.npz", SMALL.changed(epochs=1), run))
+    (tmp_path / "old.npz").rename(tmp_path / "new.npz")
+    with pytest.raises(DataError, match=r"old.npz: no such file .*change `data` in .*config.toml"):
+        resume(run)
+    run.config.write_text(run.config.read_text().replace("old.npz", "new.npz"))
+    assert len(resume(run)) == 0
+
+
 def test_a_run_does_not_go_on_with_another_configuration_than_the_given_one(digits, finished):
     with pytest.raises(RunExistsError, match=r"another configuration \(epochs: 4, not 3\)"):
         fit(digits, SMALL.changed(epochs=4), finished[0], if_exists="resume")

@@ -218,7 +218,7 @@ def test_below_a_probability_the_page_is_not_sure(page, mnist_test):
     shows(page, "#verdict", re.compile(r"^\d+(\.\d)?%$"))
 
 
-def test_the_page_is_not_sure_of_all_that_is_no_digit(page):
+def test_the_page_is_not_sure_of_some_that_is_no_digit(page):
     # Of some it is: what the network was never shown, it may take for a digit with confidence.
     verdicts = []
     for strokes in NO_DIGITS.values():
