@@ -221,10 +221,18 @@ def _converted(kind: Any, value: Any, name: str) -> object:
     if kind in (int, float) and isinstance(value, np.integer):
         return kind(value)
     if kind is float and isinstance(value, int | np.floating) and not isinstance(value, bool):
-        value = float(value)
+        value = _float(value)
     _check(type(value) is kind, name, f"a value of type {kind.__name__}", repr(value))
     _check(kind is not float or math.isfinite(value), name, "a finite number", value)
     return value
+
+
+def _float(value: int | np.floating) -> float:
+    """Returns an integer as a float, infinity where it is too large for one."""
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 NO_AUGMENTATION = Augmentation(rotation=0, shear=0, scale=0, shift=0, elastic=0, anneal=0)

@@ -77,7 +77,10 @@ class Provenance:
             RunError: where it is missing or damaged.
         """
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
+            read = cls(**json.loads(path.read_text(encoding="utf-8")))
+            if not isinstance(read.config, dict) or type(read.trained_on) is not int or read.trained_on < 1:
+                raise ValueError("a value of another type or range")
+            return read
         except OSError as error:
             raise RunError(path, f"{error.strerror}; the run cannot be used without it") from error
         except (ValueError, TypeError) as error:

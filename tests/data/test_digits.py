@@ -54,7 +54,7 @@ def test_a_split_that_would_leave_a_part_empty_suggests_to_train_on_all(writers)
     digits = Digits(BLANK, np.arange(4), writers, "four")
     with pytest.raises(DataError, match="^four: .*0\\.1") as caught:
         digits.split(0.1, seed=0)
-    assert "TrainConfig(validation=0)" in caught.value.hint
+    assert "validation = 0 in the configuration" in caught.value.hint
 
 
 @pytest.mark.parametrize("use", [lambda d: d.split(0.5, seed=0), lambda d: d.known_labels()], ids=["split", "labels"])

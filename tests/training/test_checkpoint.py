@@ -1,4 +1,5 @@
 import asyncio
+from concurrent.futures import ThreadPoolExecutor
 
 import jax
 import numpy as np
@@ -37,5 +38,6 @@ def test_a_checkpoint_is_saved_without_a_second_event_loop_beside_a_notebook_s(t
         save_state(initial(), tmp_path)
 
     monkeypatch.setattr(uvloop, "new_event_loop", lambda: pytest.fail("Orbax made a second event loop"))
-    asyncio.run(cell())
+    with ThreadPoolExecutor() as executor:  # a browser test may have left a loop running in this thread
+        executor.submit(asyncio.run, cell()).result()
     assert any(tmp_path.iterdir())

@@ -54,6 +54,7 @@ def test_the_reference_is_the_original_recipe():
         ("[augmentation]\nrotate = 3", "augmentation.rotate: unknown name; did you mean augmentation.rotation?"),
         ("augmentation = 3", "augmentation: expected a table, got 3"),
         ("[augmentation]\nelastic_sigma = 0", "augmentation.elastic_sigma: expected from 3 to 28, got 0.0"),
+        (f"learning_rate = 1{400 * '0'}", "learning_rate: expected a finite number, got inf"),
         ("[augmentation]\nelastic = -0.5", "augmentation.elastic: expected from 0 to 28, got -0.5"),
     ],
 )

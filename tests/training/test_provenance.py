@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -50,3 +52,14 @@ def test_a_configuration_of_another_version_is_named(run):
     provenance.config["members"] = 3
     with pytest.raises(RunError, match="another version of flaxdigits: members: unknown name"):
         provenance.begun_config(run)
+
+
+@pytest.mark.parametrize(("name", "value"), [("config", None), ("config", []), ("trained_on", "x"), ("trained_on", 0)])
+def test_values_of_another_type_or_range_are_damage(name, value, tmp_path):
+    known = ("name", "sha256", "digits", "trained_on", "rows_in_mnist_test", "held_out_sha256", "config", "jax")
+    whole = dict.fromkeys(known, "") | {"trained_on": 9, "config": {}}
+    (tmp_path / "data.json").write_text(json.dumps(whole))
+    assert Provenance.read(tmp_path / "data.json").trained_on == 9
+    (tmp_path / "data.json").write_text(json.dumps(whole | {name: value}))
+    with pytest.raises(RunError, match=r"data.json: damaged"):
+        Provenance.read(tmp_path / "data.json")
