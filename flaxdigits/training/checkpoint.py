@@ -76,9 +76,7 @@ def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> Tra
         try:
             saved = checkpointer.load_pytree(checkpointer.latest, target)
         except (ValueError, KeyError, FileNotFoundError) as error:
-            raise RunError(
-                folder, "the checkpoint is damaged, or of another configuration"
-            ) from error
+            raise RunError(folder, "the checkpoint is damaged, or of another configuration") from error
     return jax.tree.map(lambda like, leaf: jax.random.wrap_key_data(leaf) if is_key(like) else leaf, abstract, saved)
 
 
