@@ -1,11 +1,13 @@
 """Checkpoints: the latest state of a training on disk, through Orbax; and the trained network in one."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import wraps
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import ParamSpec, TypeVar
 
 import jax
@@ -115,13 +117,31 @@ def trained_model(run: Run) -> tuple[TrainConfig, nnx.Module]:
     return config, model
 
 
-def _open(folder: Path, cleanup: bool) -> ocp.training.Checkpointer:
+@contextmanager
+def _open(folder: Path, cleanup: bool) -> Iterator[ocp.training.Checkpointer]:
     """Opens the folder. Only the training process may clean up unfinished checkpoints: they may be its own."""
     policies = ocp.training.preservation_policies
     saving = ocp.training.save_decision_policies
-    return ocp.training.Checkpointer(
-        folder.resolve(),  # Orbax takes absolute paths only
-        save_decision_policy=saving.FixedIntervalPolicy(1),
-        preservation_policy=policies.LatestN(1),
-        cleanup_tmp_directories=cleanup,
-    )
+    with (
+        _without_brackets(folder.resolve()) as path,  # Orbax takes absolute paths only
+        ocp.training.Checkpointer(
+            path,
+            save_decision_policy=saving.FixedIntervalPolicy(1),
+            preservation_policy=policies.LatestN(1),
+            cleanup_tmp_directories=cleanup,
+        ) as checkpointer,
+    ):
+        yield checkpointer
+
+
+@contextmanager
+def _without_brackets(folder: Path) -> Iterator[Path]:
+    """Yields a path to the folder that has no `[`: Orbax would read that as a pattern and find no checkpoint."""
+    if "[" not in str(folder):
+        yield folder
+        return
+    folder.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory() as temporary:
+        link = Path(temporary) / "checkpoints"
+        link.symlink_to(folder, target_is_directory=True)
+        yield link
