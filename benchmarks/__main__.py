@@ -7,7 +7,7 @@ from flaxdigits.errors import FlaxdigitsError
 
 QUICK = ("cold_start", "reading", "photos", "gradients", "training")
 # These need Node.js and Chromium, the runs of `just ship`, or much time.
-NAMED = ("web", "precisions", "seeds", "sizes", "sure", "ablation", "record")
+NAMED = ("web", "precisions", "seeds", "sizes", "sure", "ablation", "pretraining", "record")
 
 
 def main() -> None:
