@@ -7,7 +7,7 @@ FlaxdigitsError
 ├── RunError                  the run directory is damaged, or belongs to other data
 │   ├── RunNotFoundError      there is no run directory at this path
 │   ├── RunExistsError        the directory holds a run already
-│   ├── RunLockedError        another process is training in this run
+│   ├── RunLockedError        a training in this run is open already
 │   ├── RunUnfinishedError    the run has no checkpoint or no exported model yet
 │   ├── TrainingError         the loss or a weight is no longer finite
 │   └── TrainingInterrupted   training was asked to stop, and its state is saved
@@ -73,7 +73,7 @@ class RunExistsError(RunError):
 
 
 class RunLockedError(RunError):
-    """Another process is training in this run."""
+    """A training in this run is open already, in this process or another."""
 
 
 class RunUnfinishedError(RunError):

@@ -75,10 +75,10 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keeps other processes from training in this run; the system frees the lock when the process ends.
+        """Keeps another training out of this run; the system frees the lock when the process ends.
 
         Raises:
-            RunLockedError: where another process trains in it.
+            RunLockedError: if a training in it is open, in this process or another.
         """
         from filelock import FileLock, Timeout
 
@@ -87,7 +87,9 @@ class Run:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise RunLockedError(self.path, "another process is training in this run") from None
+            raise RunLockedError(
+                self.path, "a training in this run is open already", "wait for it to end, or close() it"
+            ) from None
         try:
             yield
         finally:

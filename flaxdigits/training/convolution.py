@@ -6,7 +6,6 @@ as such for a while and untied afterwards, a dense network finds a better minimu
 benefits of architectural bias", 2019).
 """
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -17,7 +16,7 @@ from jaxtyping import Array, Float
 
 from flaxdigits.convention import CLASSES, INK, SIDE
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.loop import Loop, Progress, Setup
+from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Keys, Params, make_keys, merge
 
 MAPS = (12, 6)  # side of each convolution's output, units
@@ -93,9 +92,7 @@ def make_conv_stack(config: TrainConfig, keys: Keys) -> ConvStack:
     return ConvStack(config.hidden, initializer=config.initializer, dtype=dtype, rngs=rngs)
 
 
-def pretrained_params(
-    setup: Setup, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]
-) -> Params | None:
+def pretrained_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:
     """Returns the initial weights of a dense network, None without pretraining.
 
     Trains a ConvStack for `pretraining_epochs`, with checkpoints of its own, so that it can be resumed too.

@@ -3,29 +3,26 @@
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Generator, Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
-from flaxdigits.errors import RunExistsError
+from flaxdigits.errors import ConfigError, RunExistsError
 from flaxdigits.runs import Run, check_latest, follow, point_latest
 from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
 from flaxdigits.training.devices import describe, make_mesh
-from flaxdigits.training.history import EpochReport, read_history, write_history
-from flaxdigits.training.loop import Loop, Progress, Setup
-from flaxdigits.training.model import make_keys, make_model, merge
-from flaxdigits.training.plots import plot_curves
+from flaxdigits.training.history import EpochReport
+from flaxdigits.training.loop import OnProgress, Setup, ShouldStop, train
+from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.provenance import Provenance, load_again
-from flaxdigits.training.step import TrainState, make_schedule
-from flaxdigits.training.validation import validate
 
-OnProgress = Callable[[Progress], None]
-ShouldStop = Callable[[], bool]
+MAX_STEPS = 2**31 - 1  # the step is an int32
 
 
 def fit(
@@ -64,7 +61,7 @@ def fit(
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
     refuse_existing(run, if_exists)
     setup = prepare(load(digits), config or TrainConfig(), run)
-    return Training(setup, lambda: begin(setup, if_exists), 0, on_progress, should_stop)
+    return Training(run, setup, lambda: begin(setup, if_exists), 0, on_progress, should_stop)
 
 
 def resume(
@@ -94,7 +91,7 @@ def resume(
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = Provenance.read(run.data)
     provenance.check(run, setup.digits, setup.validation, config)
-    return Training(setup, lambda: point_latest(run), saved_step(run) or 0, on_progress, should_stop)
+    return Training(run, setup, lambda: point_latest(run), saved_step(run) or 0, on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -103,11 +100,13 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     check_latest()
     mesh = make_mesh(config.device, config.batch_size)
     training, validation = digits.split(config.validation, config.seed)
-    return Setup(
+    absolute = Run(run.path.absolute())
+    setup = Setup(
         stage="training",
         config=config.changed(data=digits.name),
-        run=run,
-        checkpoints=run.checkpoints,
+        name=run.path,
+        run=absolute,
+        checkpoints=absolute.checkpoints,
         make_model=make_model,
         keys=make_keys(config.seed),
         mesh=mesh,
@@ -115,6 +114,9 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
         training=training,
         validation=validation,
     )
+    if setup.steps > MAX_STEPS:
+        raise ConfigError(f"epochs: expected at most {MAX_STEPS // setup.steps_per_epoch:,}, got {config.epochs:,}")
+    return setup
 
 
 def refuse_existing(run: Run, if_exists: str) -> None:
@@ -148,6 +150,9 @@ def begin(setup: Setup, if_exists: str) -> None:
 class Training(Iterator[EpochReport]):
     """A training, which proceeds as it is iterated over; `len` is the number of epochs to come.
 
+    One that ends early is saved when it is closed, by a `with` statement, by `close`, or when it is no longer
+    referenced, as after a `break` out of `for report in flaxdigits.fit(digits)`.
+
     Attributes:
         run: the run directory.
         config: the configuration.
@@ -157,17 +162,26 @@ class Training(Iterator[EpochReport]):
 
     def __init__(
         self,
+        run: Run,
         setup: Setup,
         begin: Callable[[], None],
         step: int,
         on_progress: OnProgress | None,
         should_stop: ShouldStop | None,
     ) -> None:
-        self.run, self.config, self.devices, self.step = setup.run, setup.config, describe(setup.mesh), step
+        self.run, self.config, self.devices, self.step = run, setup.config, describe(setup.mesh), step
         self._steps_per_epoch = setup.steps_per_epoch
         self._stop = Stop(should_stop)
+        watch = (on_progress or (lambda _: None), self._stop)
         # A generator that knew this object would be saved by the garbage collector, anywhere and at any time.
-        self._epochs = train(setup, begin, on_progress or (lambda _: None), self._stop)
+        self._epochs = train(setup, begin, lambda: pretrained_params(setup, *watch), *watch)
+        weakref.finalize(self, self._epochs.close)  # also at exit, while modules can still be used
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def __iter__(self) -> Self:
         return self
@@ -217,46 +231,3 @@ class Stop:
             yield
         finally:
             signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def train(
-    setup: Setup, begin: Callable[[], None], on_progress: OnProgress, should_stop: ShouldStop
-) -> Generator[EpochReport, None, None]:
-    """Trains from the latest checkpoint, or from the start, and yields a report per epoch."""
-    run = setup.run
-    with run.locked():
-        begin()
-        loop = Loop(setup, on_progress, should_stop)
-        state = loop.restore(lambda: pretrained_params(setup, on_progress, should_stop))
-        reports = read_history(run.history, int(state.step) // setup.steps_per_epoch)
-        try:
-            while int(state.step) < setup.steps:
-                state, rate, seconds = loop.run_epoch(state)
-                reports.append(report_epoch(loop, state, rate, seconds))
-                write_history(reports, run.history)
-                loop.save(state, now=int(state.step) == setup.steps)
-                yield reports[-1]
-        except GeneratorExit:  # the loop over the reports has ended early
-            loop.save(state, now=True)
-            raise
-        finally:
-            if reports:
-                plot_curves(reports, run.curves)
-
-
-def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds: float) -> EpochReport:
-    """Returns the figures of an epoch, after validating the weights at its end."""
-    config, steps = loop.setup.config, loop.setup.steps_per_epoch
-    figures = validate(merge(loop.graph, state.final_params, state.variables), loop.setup.validation)
-    return EpochReport(
-        epoch=int(state.step) // steps,
-        step=int(state.step),
-        learning_rate=float(make_schedule(config, steps)(state.step)),
-        train_loss=float(state.loss_sum) / steps,
-        train_accuracy=float(state.correct) / (steps * config.batch_size),
-        val_loss=figures.loss,
-        val_accuracy=figures.accuracy,
-        temperature=figures.temperature,
-        seconds=seconds,
-        images_per_second=steps_per_second * config.batch_size,
-    )

@@ -1,8 +1,10 @@
 """The training loop: an epoch's steps taken in slices, so that it can be watched, stopped and saved on the way."""
 
 import math
+import threading
 import time
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +22,11 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_state, save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
-from flaxdigits.training.model import Keys, Params
-from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance
+from flaxdigits.training.history import EpochReport, read_history, write_history
+from flaxdigits.training.model import Keys, Params, merge
+from flaxdigits.training.plots import plot_curves
+from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance, make_schedule
+from flaxdigits.training.validation import validate
 
 Stage = Literal["pretraining", "training"]
 
@@ -40,13 +45,18 @@ class Progress(NamedTuple):
     ends_epoch: bool  # whether this is its last step
 
 
+OnProgress = Callable[[Progress], None]
+ShouldStop = Callable[[], bool]
+
+
 @dataclass(frozen=True)
 class Setup:
     """All that is constant throughout a training, or throughout its pretraining."""
 
     stage: Stage
     config: TrainConfig
-    run: Run
+    name: Path  # of the run, in messages
+    run: Run  # of absolute paths: the working directory may change between two epochs
     checkpoints: Path
     make_model: Callable[[TrainConfig, Keys], nnx.Module]
     keys: Keys
@@ -75,7 +85,7 @@ class Loop:
         should_stop: asked before each slice; True saves the state and stops.
     """
 
-    def __init__(self, setup: Setup, on_progress: Callable[[Progress], None], should_stop: Callable[[], bool]) -> None:
+    def __init__(self, setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> None:
         self.setup, self.on_progress, self.should_stop = setup, on_progress, should_stop
         self.graph = nnx.graphdef(nnx.eval_shape(self.make_model))
         self.advance = make_advance(
@@ -143,14 +153,14 @@ class Loop:
     def failure(self, problem: str, progress: Progress) -> TrainingError:
         """Returns the error for a training that cannot go on."""
         where = f"by step {progress.step}, in epoch {progress.epoch}"
-        return TrainingError(self.setup.run.path, f"{problem} {where}", "begin a new run with a lower learning_rate")
+        return TrainingError(self.setup.name, f"{problem} {where}", "begin a new run with a lower learning_rate")
 
     def stop_if_asked(self, state: TrainState) -> None:
         """Saves the state and raises TrainingInterrupted where `should_stop` returns True."""
         if self.should_stop():
             self.save(state, now=True)
             done = f"stopped and saved at step {int(state.step)} of {self.setup.steps}"
-            raise TrainingInterrupted(self.setup.run.path, done, f"flaxdigits.resume({str(self.setup.run)!r}) goes on")
+            raise TrainingInterrupted(self.setup.name, done, f"flaxdigits.resume({str(self.setup.name)!r}) goes on")
 
     def progress(self, state: TrainState) -> Progress:
         """Returns the progress at a state that is not at step 0."""
@@ -178,8 +188,71 @@ class Loop:
             save_state(state, self.setup.checkpoints)
             self.saved_at = time.monotonic()
 
+    def save_before_exit(self, state: TrainState) -> None:
+        """Saves the state, or warns that it cannot: when the interpreter exits, Orbax can no longer start threads."""
+        if threading.main_thread().is_alive():
+            self.save(state, now=True)
+        else:
+            lost = "not closed before exit, so the steps since its last checkpoint are lost"
+            warnings.warn(f"{self.setup.name}: {lost}; use: with flaxdigits.fit(...) as training", stacklevel=2)
+
 
 @jax.jit
 def all_finite(params: Params) -> Bool[Array, ""]:
     """Returns whether every parameter is finite."""
     return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
+
+
+def train(
+    setup: Setup,
+    begin: Callable[[], None],
+    initial_params: Callable[[], Params | None],
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+) -> Generator[EpochReport, None, None]:
+    """Trains from the latest checkpoint, or from the start, and yields a report per epoch.
+
+    Args:
+        setup: of the training.
+        begin: called when the run is locked, before anything else.
+        initial_params: as for `Loop.restore`.
+        on_progress: as for `Loop`.
+        should_stop: as for `Loop`.
+    """
+    run = setup.run
+    with Run(setup.name).locked():
+        begin()
+        loop = Loop(setup, on_progress, should_stop)
+        state = loop.restore(initial_params)
+        reports = read_history(run.history, int(state.step) // setup.steps_per_epoch)
+        try:
+            while int(state.step) < setup.steps:
+                state, rate, seconds = loop.run_epoch(state)
+                reports.append(report_epoch(loop, state, rate, seconds))
+                write_history(reports, run.history)
+                loop.save(state, now=int(state.step) == setup.steps)
+                yield reports[-1]
+        except GeneratorExit:  # the loop over the reports has ended early
+            loop.save_before_exit(state)
+            raise
+        finally:
+            if reports:
+                plot_curves(reports, run.curves)
+
+
+def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds: float) -> EpochReport:
+    """Returns the figures of an epoch, after validating the weights at its end."""
+    config, steps = loop.setup.config, loop.setup.steps_per_epoch
+    figures = validate(merge(loop.graph, state.final_params, state.variables), loop.setup.validation)
+    return EpochReport(
+        epoch=int(state.step) // steps,
+        step=int(state.step),
+        learning_rate=float(make_schedule(config, steps)(state.step)),
+        train_loss=float(state.loss_sum) / steps,
+        train_accuracy=float(state.correct) / (steps * config.batch_size),
+        val_loss=figures.loss,
+        val_accuracy=figures.accuracy,
+        temperature=figures.temperature,
+        seconds=seconds,
+        images_per_second=steps_per_second * config.batch_size,
+    )

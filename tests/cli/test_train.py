@@ -136,7 +136,9 @@ def test_a_second_training_of_the_same_run_is_refused(here, said):
     with flaxdigits.Run("runs/locked").locked():
         code, _, stderr = said("train", "--config", "config.toml", "--out", "runs/locked")
     assert code == 1
-    assert stderr.splitlines()[-1] == "flaxdigits: runs/locked: another process is training in this run"
+    assert (
+        stderr.splitlines()[-1] == "flaxdigits: runs/locked: a training in this run is open already; wait for it to end"
+    )
 
 
 def test_a_run_s_name_may_look_like_markup_or_like_a_pattern(here, said, monkeypatch):

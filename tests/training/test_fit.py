@@ -1,6 +1,9 @@
 import json
 import shutil
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -8,7 +11,15 @@ import pytest
 from flax import nnx
 
 import flaxdigits
-from flaxdigits.errors import DataError, RunError, RunExistsError, RunLockedError, TrainingError, TrainingInterrupted
+from flaxdigits.errors import (
+    ConfigError,
+    DataError,
+    RunError,
+    RunExistsError,
+    RunLockedError,
+    TrainingError,
+    TrainingInterrupted,
+)
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import trained_model
 from flaxdigits.training.config import NO_AUGMENTATION, TrainConfig
@@ -285,10 +296,49 @@ def test_two_trainings_of_one_run_are_refused(digits, tmp_path):
     run = Run(tmp_path / "run")
     first = fit(digits, SMALL, run)
     next(first)
-    with pytest.raises(RunLockedError, match="another process is training in this run"):
+    with pytest.raises(RunLockedError, match="open already"):
         next(resume(run, digits))
     first.close()
     assert [report.epoch for report in resume(run, digits)] == [2, 3]
+
+
+def test_a_with_statement_saves_a_training_that_an_error_in_its_body_ends(digits, tmp_path):
+    run = Run(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt), fit(digits, SMALL, run) as training:
+        next(training)
+        raise KeyboardInterrupt
+    assert [report.epoch for report in resume(run, digits)] == [2, 3]
+
+
+def test_a_training_left_open_at_exit_is_warned_of_in_place_of_a_traceback(tmp_path):
+    script = """
+import flaxdigits as fd
+digits, config = fd.load()[:500], fd.TrainConfig(hidden=(8,), epochs=2, batch_size=100, validation=0)
+training = fd.fit(digits, config, "run")
+next(training)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 0
+    assert "Traceback" not in ended.stderr
+    assert "run: not closed before exit, so the steps since its last checkpoint are lost" in ended.stderr
+
+
+def test_a_run_is_written_where_it_began_when_the_working_directory_changes(digits, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    training = fit(digits, SMALL.changed(epochs=2), "run")
+    next(training)
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    next(training)
+    training.close()
+    assert list(Path.cwd().iterdir()) == []
+    assert len(Run(tmp_path / "run").history_frame()) == 2
+
+
+def test_more_steps_than_an_int32_counts_are_refused_before_anything_is_written(digits, tmp_path):
+    with pytest.raises(ConfigError, match=r"epochs: expected at most [\d,]+, got 2,000,000,000"):
+        fit(digits, SMALL.changed(epochs=2_000_000_000), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_folder_whose_training_never_began_can_be_trained_in(digits, tmp_path):
