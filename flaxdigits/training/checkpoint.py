@@ -27,7 +27,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 # Orbax logs every file it writes; its errors come as exceptions.
-logging.getLogger("absl").setLevel(logging.ERROR)
+logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
 def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
@@ -78,7 +78,7 @@ def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> Tra
         try:
             saved = checkpointer.load_pytree(checkpointer.latest, target)
         except (ValueError, KeyError, FileNotFoundError) as error:
-            raise RunError(folder, "the checkpoint is damaged, or of another configuration") from error
+            raise RunError(folder, "the checkpoint is damaged, or of another configuration", "train anew") from error
     return jax.tree.map(lambda like, leaf: jax.random.wrap_key_data(leaf) if is_key(like) else leaf, abstract, saved)
 
 

@@ -119,17 +119,19 @@ def test_a_second_signal_ends_the_process_at_once(folder):
 @pytest.mark.slow
 def test_a_run_killed_at_random_moments_ends_with_the_same_bits(folder, run_program, same_weights):
     words = ["--config", "config.toml", "--out", "runs/killed"]
+    seed = random.randrange(2**32)
+    moments = random.Random(seed)
     for _ in range(2):
         process = start(folder, *words)
-        wait_for_epochs(process, random.randint(1, 2))
-        time.sleep(0.5 * random.random())
+        wait_for_epochs(process, moments.randint(1, 2))
+        time.sleep(0.5 * moments.random())
         process.kill()
         process.communicate()
         assert process.returncode == -signal.SIGKILL  # a run that had ended would show nothing
         words = ["--resume", "runs/killed"]
     done = run_program(folder, "train", *words)
-    assert done.returncode == 0, done.stderr
-    assert same_weights(folder / "runs/killed", folder / "runs/whole")
+    assert done.returncode == 0, f"seed {seed}: {done.stderr}"
+    assert same_weights(folder / "runs/killed", folder / "runs/whole"), f"seed {seed}"
 
 
 def test_a_second_training_of_the_same_run_is_refused(here, said):

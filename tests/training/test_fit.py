@@ -21,7 +21,7 @@ from flaxdigits.errors import (
     TrainingInterrupted,
 )
 from flaxdigits.runs import Run
-from flaxdigits.training.checkpoint import trained_model
+from flaxdigits.training.checkpoint import saved_step, trained_model
 from flaxdigits.training.config import NO_AUGMENTATION, TrainConfig
 from flaxdigits.training.fit import fit, resume
 from flaxdigits.training.validation import validate
@@ -160,7 +160,7 @@ def test_a_run_is_not_overwritten(digits, finished):
         fit(digits, SMALL, finished[0].path)
 
 
-def test_a_loss_that_is_lost_stops_the_run_and_leaves_the_last_good_checkpoint(digits, finished, tmp_path):
+def test_a_loss_that_is_lost_stops_the_run(digits, tmp_path):
     run = Run(tmp_path / "run")
     with pytest.raises(
         TrainingError,
@@ -168,6 +168,16 @@ def test_a_loss_that_is_lost_stops_the_run_and_leaves_the_last_good_checkpoint(d
     ):
         list(fit(digits, SMALL.changed(learning_rate=1e30, augmentation=NO_AUGMENTATION), run.path))
     assert not run.checkpoints.exists()
+
+
+def test_a_loss_that_is_lost_leaves_the_last_good_checkpoint(digits, tmp_path):
+    run = Run(tmp_path / "run")
+    # The warm-up begins at 0, so the first step changes nothing, and its checkpoint is good.
+    config = SMALL.changed(learning_rate=1e30, augmentation=NO_AUGMENTATION, checkpoint_seconds=0.0)
+    with pytest.raises(TrainingError):
+        list(fit(digits, config, run.path))
+    assert saved_step(run) is not None
+    assert all(np.isfinite(leaf).all() for leaf in weights(run))
 
 
 def test_weights_that_are_lost_before_the_loss_shows_it_are_not_saved(digits, tmp_path):

@@ -117,7 +117,7 @@ def test_each_epoch_has_every_digit_in_an_order_of_its_own():
     assert (first != np.arange(1000)).mean() > 0.9
 
 
-def test_no_key_is_used_for_two_purposes():
+def test_the_keys_of_all_purposes_stages_and_seeds_differ():
     keys = [*make_keys(7), *make_keys(7, stage=1), *make_keys(8)]
     assert len({tuple(jax.random.key_data(key).tolist()) for key in keys}) == len(keys)
 
