@@ -1,1 +1,1 @@
-"""What is claimed about speed and accuracy, each claim with the command that measures it."""
+"""Benchmarks: the speed and accuracy that the documentation states, a module per command."""

@@ -1,8 +1,8 @@
 """Ablation of the recipe, on validation: errors on held-out writers, a row per variant.
 
-Every variant is the record preset for 50 epochs but for what its name says, evaluated on three tenths of the training
-digits, whose writers were held out; the test set has no part in it, since nothing is exported. Long: about two hours
-on two cores with Python 3.12. Runs in runs/ablation are reused, and unfinished ones go on.
+Every variant is the record preset for 50 epochs with one change, which is its name, evaluated on three tenths of the
+training digits, whose writers were held out; the test set has no part in it, since nothing is exported. Long: about
+two hours on two cores with Python 3.12. Runs in runs/ablation are reused, and unfinished ones go on.
 """
 
 from dataclasses import replace

@@ -29,7 +29,7 @@ def trained(name: str, config: TrainConfig) -> Run:
     """Returns the run of that name in runs/; trains it if need be, and exports nothing.
 
     Raises:
-        RunExistsError: where a run of that name has another configuration.
+        RunExistsError: if a run of that name has another configuration.
     """
     run = Run(RUNS / name)
     for _ in fit(load(), config, run, if_exists="resume"):

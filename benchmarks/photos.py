@@ -1,4 +1,4 @@
-"""How well photographs are read: synthetic ones, of MNIST's test digits on sheets under several kinds of light.
+"""Errors on photographs: synthetic ones, of MNIST's test digits on sheets under several kinds of light.
 
 Each digit is drawn at a random place and size in strokes that take 70% of the light, with a camera's noise.
 """
@@ -9,7 +9,7 @@ from PIL import Image
 from benchmarks.tables import print_header, print_row
 from flaxdigits import Recognizer, load
 from flaxdigits.errors import DataError
-from flaxdigits.pictures.reading import to_mnist
+from flaxdigits.pictures.normalization import to_mnist
 
 DIGITS = 200
 SIZE = 360

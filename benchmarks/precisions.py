@@ -36,7 +36,7 @@ def cells(name: str, precision: Precision) -> list[str]:
         errors = Evaluation.of(recognizer, load("mnist-test")).errors
         return [
             f"{errors}",
-            f"{report.gate.differing}",
+            f"{report.gate.mismatches}",
             f"{report.gate.largest_difference:.1e}",
             f"{report.gate.largest_difference_between_batches:.1e}",
             f"{report.bytes / 1e6:.2f}",

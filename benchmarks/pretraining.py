@@ -1,4 +1,4 @@
-"""Pretraining's worth, on validation: the record preset with it and without it, on held-out writers, seed by seed.
+"""The gain of pretraining: the record preset with and without it, evaluated on held-out writers, seed by seed.
 
 The test set has no part in it, since nothing is exported. Long: twelve networks of 20 to 50 minutes on one core.
 Runs in runs/pretraining are reused, and unfinished ones go on.

@@ -50,7 +50,7 @@ def trained(name: str, recipe: Path, seed: int) -> Run:
     """Returns a run; trains it if need be.
 
     Raises:
-        RunExistsError: where a run of that name has another configuration.
+        RunExistsError: if a run of that name has another configuration.
     """
     run, config = Run(RUNS / "record" / name), TrainConfig.from_toml(recipe, seed=seed)
     for _ in fit(load(), config, run, if_exists="resume"):

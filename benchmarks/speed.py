@@ -1,4 +1,4 @@
-"""How fast a model reads: the median of repeated calls, onnxruntime's default threads."""
+"""Prediction speed: the median of repeated calls, with onnxruntime's default threads."""
 
 import statistics
 import time

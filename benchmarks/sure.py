@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from benchmarks.held_out import RECORD, as_model, trained
 from benchmarks.tables import print_header, print_row
 from flaxdigits import Recognizer, load
-from flaxdigits.pictures.reading import to_mnist
+from flaxdigits.pictures.normalization import to_mnist
 
 SCRIBBLES = 300
 

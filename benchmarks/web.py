@@ -1,4 +1,4 @@
-"""What the page in exports/web weighs, how soon it can answer, and how fast it follows the pen, with either model.
+"""The page in exports/web with either model: download size, time to the first prediction, time per stroke.
 
 It is built anew and driven in the Chromium that is installed, served from this machine, so the
 times hold no network. An answer counts as there when the page's own text says it; the screen

@@ -15,7 +15,7 @@ def replacing(path: Path) -> Iterator[Path]:
     If the block fails, the file at `path` stays as it was and the new one is removed.
 
     Raises:
-        IsADirectoryError: where `path` is a folder; before the block.
+        IsADirectoryError: if `path` is a folder; before the block.
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))

@@ -18,7 +18,7 @@ FlaxdigitsError
 └── MissingExtraError         an optional dependency is not installed
 
 `message` says what is wrong and where, expected and found; `hint` says what to do next, in Python. The command line
-replaces the hint by a command where there is one.
+replaces the hint by a command of its own.
 """
 
 from pathlib import Path
@@ -29,7 +29,7 @@ class FlaxdigitsError(Exception):
 
     Attributes:
         message: what is wrong, in one line.
-        hint: what to do next; empty where the message says it.
+        hint: what to do next; empty if there is nothing to add.
     """
 
     def __init__(self, message: str, hint: str = "") -> None:

@@ -56,7 +56,7 @@ class Run:
         """Returns the run at a path, runs/latest by default; of a link, the run that it points at now.
 
         Raises:
-            RunNotFoundError: where there is no configuration in it.
+            RunNotFoundError: if there is no configuration in it.
         """
         named = path.path if isinstance(path, Run) else Path(path or LATEST)
         run = cls(follow(named))
@@ -95,11 +95,11 @@ class Run:
         finally:
             lock.release()
 
-    def trained_model(self) -> Path:
+    def exported_model(self) -> Path:
         """Returns the path of the exported model.
 
         Raises:
-            RunUnfinishedError: where the run has none yet.
+            RunUnfinishedError: if the run has none yet.
         """
         if not self.model.exists():
             hint = f"flaxdigits.resume finishes it, flaxdigits.export_onnx({str(self)!r}) exports its last checkpoint"
@@ -123,10 +123,10 @@ def follow(path: Path) -> Path:
 
 
 def point_latest(run: Run) -> None:
-    """Makes runs/latest a symbolic link to this run, where the file system has links.
+    """Makes runs/latest a symbolic link to this run, if the file system has links.
 
     Raises:
-        RunError: where runs/latest is a file or a folder, which a link must not replace.
+        RunError: if runs/latest is a file or a folder, which a link must not replace.
     """
     check_latest()
     beside = LATEST.with_name(f".latest.{os.getpid()}")
@@ -139,6 +139,6 @@ def point_latest(run: Run) -> None:
 
 
 def check_latest() -> None:
-    """Raises RunError where runs/latest is a file or a folder, which a link must not replace."""
+    """Raises RunError if runs/latest is a file or a folder, which a link must not replace."""
     if LATEST.exists() and not LATEST.is_symlink():
         raise RunError(LATEST, "expected a symbolic link to the latest run, got a file or a folder", "rename it first")

@@ -1,4 +1,4 @@
-"""What the tests share: real digits, their CSV, a small model that keeps the contract, a small trained network."""
+"""Shared fixtures: real digits, their CSV, a small model that keeps the contract, a small trained network."""
 
 import os
 import shutil

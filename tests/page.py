@@ -76,7 +76,7 @@ def browser(need):
 
 @pytest.fixture(scope="session")
 def log():
-    """What the browser complained of, and what it asked for, in all tests."""
+    """The errors and requests of the browser, over all tests."""
     return {"complaints": [], "requests": []}
 
 
@@ -116,7 +116,7 @@ def phone(open_page):
 
 
 def shows(page, selector, text):
-    """Waits until an element says this, or matches it."""
+    """Waits until the text of an element is this, or matches it."""
     expect(page.locator(selector)).to_have_text(text)
 
 
@@ -132,10 +132,10 @@ def draw(page, strokes, finish=True):
             page.mouse.up()
 
 
-def saw(page):
-    """The pixels that the page shows as what the network saw, uint8 [28, 28]."""
+def network_input(page):
+    """The pixels that the page shows as the input of the network, uint8 [28, 28]."""
     pixels = page.evaluate(
-        "Array.from(document.getElementById('saw').getContext('2d').getImageData(0, 0, 28, 28).data)"
+        "Array.from(document.getElementById('input').getContext('2d').getImageData(0, 0, 28, 28).data)"
     )
     return np.array(pixels, np.uint8).reshape(28, 28, 4)[..., 0]
 
@@ -173,4 +173,4 @@ def drop(page, name, content):
 def shows_nothing(page):
     shows(page, "#digit", "")
     shows(page, "#verdict", "")
-    return bool(np.isnan(probabilities(page)).all() and not saw(page).any())
+    return bool(np.isnan(probabilities(page)).all() and not network_input(page).any())

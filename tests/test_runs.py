@@ -24,15 +24,15 @@ def make_run(path, model=True):
 
 def test_latest_is_the_newest_run():
     make_run("runs/a")
-    assert Run("runs/latest").trained_model().read_text() == "runs/a"
+    assert Run("runs/latest").exported_model().read_text() == "runs/a"
     make_run("runs/b")
-    assert Run("runs/latest").trained_model().read_text() == "runs/b"
+    assert Run("runs/latest").exported_model().read_text() == "runs/b"
     assert Path("runs/latest").resolve() == Path("runs/b").resolve()
 
 
 def test_the_newest_run_may_be_outside_of_runs():
     make_run("elsewhere/deep/c")
-    assert Run("runs/latest").trained_model().read_text() == "elsewhere/deep/c"
+    assert Run("runs/latest").exported_model().read_text() == "elsewhere/deep/c"
 
 
 def test_latest_still_points_into_runs_after_they_have_moved():
@@ -59,7 +59,7 @@ def test_a_latest_that_is_no_link_is_an_error_and_stays(make):
 def test_a_run_without_a_model_is_unfinished():
     run = make_run("half", model=False)
     with pytest.raises(RunUnfinishedError, match=r"half: no model\.onnx in it yet") as caught:
-        run.trained_model()
+        run.exported_model()
     assert caught.value.run == run.path
 
 
@@ -87,7 +87,7 @@ def test_a_run_found_by_latest_stays_the_same_when_latest_moves_on():
     run = Run.existing()
     make_run("runs/b")
     assert run.path == Run.existing("runs/a").path == Path("runs/a")
-    assert run.trained_model().read_text() == "runs/a"
+    assert run.exported_model().read_text() == "runs/a"
 
 
 def test_making_a_run_touches_no_disk():

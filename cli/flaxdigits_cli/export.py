@@ -61,7 +61,7 @@ def _text(report: "ExportReport") -> str:
         f"{report.path}: {report.precision}, {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, "
         f"temperature {report.temperature:.3f}, weights {report.weights_sha256}\n"
         f"gate: {gate.digits:,} digits in batches of {', '.join(sizes)} and {last_size}; "
-        f"{gate.differing} predicted differently from the network, {gate.errors_lost:+d} errors; "
+        f"{gate.mismatches} predicted differently from the network, {gate.added_errors:+d} errors; "
         f"largest difference of a probability {gate.largest_difference:.1e} from the network, "
         f"{gate.largest_difference_between_batches:.1e} between batches"
     )

@@ -20,7 +20,7 @@ def run(
 
     found = Inspection.of(find_model(model))
     print(json.dumps(found.as_dict(), indent=2) if as_json else _table(found))
-    return 1 if found.breaches else 0
+    return 1 if found.violations else 0
 
 
 def _table(found: "Inspection") -> str:
@@ -36,8 +36,8 @@ def _table(found: "Inspection") -> str:
             (name, "\n  ".join(["", *value.splitlines()]) if "\n" in value else value)
             for name, value in found.metadata.items()
         ),
-        *(("caution", caution) for caution in found.cautions),
-        ("contract", "kept" if not found.breaches else "broken: " + "; ".join(found.breaches)),
+        *(("warning", warning) for warning in found.warnings),
+        ("contract", "kept" if not found.violations else "broken: " + "; ".join(found.violations)),
     ]
     width = max(len(name) for name, _ in rows)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)

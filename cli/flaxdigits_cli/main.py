@@ -101,7 +101,7 @@ def usage(error: TyperException) -> str:
 
 
 def advice(error: errors.FlaxdigitsError) -> str:
-    """Returns what to do next: a command in place of the library's hint, where there is one."""
+    """Returns what to do next: the command line's own advice, or the library's hint."""
     match error:
         case errors.RunNotFoundError():
             return "`flaxdigits train` makes one"

@@ -27,4 +27,4 @@ def find_model(path: Path | None) -> Path:
     """
     if path is None:
         return shipped.MODEL
-    return Run.existing(path).trained_model() if path.is_dir() else path
+    return Run.existing(path).exported_model() if path.is_dir() else path

@@ -23,7 +23,7 @@ def run(
     model: ModelOption = None,
     output_format: Annotated[Format, typer.Option("--format", help="Output format.")] = "table",
 ) -> int:
-    """Prints the digits that can be read, and the errors of the rest; returns 1 where there are any."""
+    """Prints the digits that can be read, and the errors of the rest; returns 1 if there are any."""
     recognizer = Recognizer(find_model(model))
     found = list(read_inputs(files))
     unread = [item for item in found if isinstance(item, DataError)]

@@ -16,7 +16,7 @@ def note(message: str) -> None:
 
 
 def note_temperature(temperature: float) -> None:
-    """Notes that a model is not calibrated, where it is not."""
+    """Prints a note if a model is not calibrated."""
     if temperature == 1:
         note("note: temperature 1, so the probabilities are not calibrated; held-out digits (validation) would do it")
 

@@ -4,12 +4,12 @@ import signal
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
 from flaxdigits.extras import require
-from flaxdigits.training.config import PRESETS, Device, Precision, TrainConfig
+from flaxdigits.training.config import PRESETS, Device, Precision, Preset, TrainConfig
 from flaxdigits_cli.show import command_line, note, note_temperature, training_bar
 
 if TYPE_CHECKING:
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 DEFAULTS = PRESETS["default"]
 STOPS = (signal.SIGINT, signal.SIGTERM)
-Preset = Literal["default", "reference", "record"]
 
 
 def widths(text: str) -> tuple[int, ...]:

@@ -55,8 +55,8 @@ export function speak() {
  * Shows the network's input, white on black.
  * @param {Uint8Array | null} pixels 784, or null to show none
  */
-export function showSaw(pixels) {
-  const context = element('saw').getContext('2d', { willReadFrequently: true });
+export function showInput(pixels) {
+  const context = element('input').getContext('2d', { willReadFrequently: true });
   const image = context.createImageData(SIDE, SIDE);
   pixels?.forEach((ink, i) => image.data.set([ink, ink, ink, 255], 4 * i));
   context.putImageData(image, 0, 0);

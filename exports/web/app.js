@@ -1,6 +1,6 @@
 /** Connects the pad and picture files to the network, and its predictions to the page. */
 
-import { makeBars, showAnswer, showSaw, speak } from './answer.js';
+import { makeBars, showAnswer, showInput, speak } from './answer.js';
 import { paint, Strokes } from './drawing.js';
 import { NoDigit, openPicture, readPicture, toGrey, toMnist } from './pictures.js';
 import { Recognizer, RUNTIME } from './recognizer.js';
@@ -75,7 +75,7 @@ function update() {
 async function answer() {
   const { pixels = null, message = '' } = look();
   const read = pixels && await (await recognizer).read(pixels);
-  showSaw(pixels);
+  showInput(pixels);
   showAnswer(read && { digit: read.digits[0], probabilities: read.probabilities });
   say(message);
   if (!strokes.drawing) speak();

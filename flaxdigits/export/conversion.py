@@ -63,7 +63,7 @@ def finish(model: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto:
     """Gives a model the versions, the producer and the metadata of the contract, and checks it.
 
     Raises:
-        onnx.checker.ValidationError: where it is not a valid model.
+        onnx.checker.ValidationError: if it is not a valid model.
     """
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "flaxdigits", __version__

@@ -25,9 +25,8 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import saved_step, trained_model
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.history import EpochReport, read_history
+from flaxdigits.training.model import in_batches
 from flaxdigits.training.provenance import Provenance
-
-BATCH = 2000  # digits per call; the largest activation of the reference network then takes 24 MB
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ def export_onnx(
 
     Raises:
         ConfigError: for an unknown precision.
-        RunError: where there is no such run, or nothing was saved in it yet.
-        ExportError: where the file does not reproduce the network, or a quantised one makes more than 2 errors
+        RunError: if there is no such run, or nothing was saved in it yet.
+        ExportError: if the file does not reproduce the network, or a quantised one makes more than 2 errors
             more in 10,000 digits. Nothing is written then.
     """
     if precision not in get_args(Precision):
@@ -96,7 +95,7 @@ def saved_reports(run: Run) -> list[EpochReport]:
     """Returns the epochs up to the latest checkpoint; history.csv may be ahead of it.
 
     Raises:
-        RunError: where history.csv lacks some of them.
+        RunError: if history.csv lacks some of them.
     """
     steps_per_epoch = math.ceil(Provenance.read(run.data).trained_on / TrainConfig.from_toml(run.config).batch_size)
     return read_history(run.history, (saved_step(run) or 0) // steps_per_epoch)
@@ -109,7 +108,7 @@ def predict_probabilities(
     graph, state = nnx.split(DigitClassifier(network, temperature))
     state = jax.device_put(state, jax.devices("cpu")[0])
     predict = jax.jit(lambda state, pixels: nnx.merge(graph, state)(pixels)[1])
-    return np.concatenate([predict(state, images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
+    return in_batches(lambda batch: predict(state, batch), images)
 
 
 def weights_sha256(network: nnx.Module) -> str:

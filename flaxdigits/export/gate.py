@@ -7,11 +7,11 @@ from jaxtyping import Float, Integer
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import ExportError
-from flaxdigits.inference.contract import MOST_ERRORS_LOST, PROBABILITY_TOLERANCE, Precision
+from flaxdigits.inference.contract import MAX_ADDED_ERRORS, PROBABILITY_TOLERANCE, Precision
 from flaxdigits.inference.recognizer import CPU, Prediction, Recognizer
 
 BATCHES = (1, 7, 1000)  # digits per call; the predictions must be the same in each
-GATE_ALLOWS = f"at most {MOST_ERRORS_LOST} more errors in 10000"  # of a quantised form, as its metadata state it
+GATE_ALLOWS = f"at most {MAX_ADDED_ERRORS} more errors in 10000"  # of a quantised form, as its metadata state it
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class GateReport:
 
     digits: int
     batches: tuple[int, ...]  # digits per call
-    differing: int  # predictions that differ from the network's
-    depending: int  # predictions that differ between batch sizes
-    errors_lost: int  # errors beyond the network's; negative where there are fewer
+    mismatches: int  # predictions that differ from the network's
+    batch_mismatches: int  # predictions that differ between batch sizes
+    added_errors: int  # errors minus the network's; may be negative
     largest_difference: float  # from the network
     largest_difference_between_batches: float
 
@@ -37,11 +37,11 @@ def check_gate(
         expected: the network's probabilities.
         digits: n labelled digits.
         precision: of the model's kernels. In float32 it must reproduce the network; a quantised one may make
-            MOST_ERRORS_LOST errors more.
+            MAX_ADDED_ERRORS errors more.
 
     Raises:
-        ModelError: where the model breaks the contract.
-        ExportError: where it does not reproduce the network to that extent, or depends on the batch.
+        ModelError: if the model breaks the contract.
+        ExportError: if it does not reproduce the network to that extent, or depends on the batch.
     """
     recognizer = Recognizer(model, CPU)
     predictions = [recognizer(digits.images, batch=size) for size in BATCHES]
@@ -49,9 +49,9 @@ def check_gate(
     report = GateReport(
         digits=len(digits),
         batches=BATCHES,
-        differing=_most_unequal(predictions, network),
-        depending=_most_unequal(predictions, predictions[0].digits),
-        errors_lost=_most_unequal(predictions, labels) - int((network != labels).sum()),
+        mismatches=_most_mismatches(predictions, network),
+        batch_mismatches=_most_mismatches(predictions, predictions[0].digits),
+        added_errors=_most_mismatches(predictions, labels) - int((network != labels).sum()),
         largest_difference=_largest_difference(predictions, expected),
         largest_difference_between_batches=_largest_difference(predictions, predictions[0].probabilities),
     )
@@ -61,23 +61,24 @@ def check_gate(
 
 def _check_bounds(report: GateReport, precision: Precision) -> None:
     found = (
-        f"{report.differing} of {report.digits} predictions differ, {report.errors_lost} errors more, probabilities "
+        f"{report.mismatches} of {report.digits} predictions differ, {report.added_errors} errors more, probabilities "
         f"differ by up to {report.largest_difference:.1e}"
     )
     allowed = f"{PROBABILITY_TOLERANCE:.0e} is allowed"
     if np.isnan(report.largest_difference):
         raise ExportError(f"NaN among the probabilities of the file or of the network: {found}")
-    if report.depending or not report.largest_difference_between_batches <= PROBABILITY_TOLERANCE:
+    if report.batch_mismatches or not report.largest_difference_between_batches <= PROBABILITY_TOLERANCE:
         between = f"probabilities by up to {report.largest_difference_between_batches:.1e}"
-        raise ExportError(f"the file depends on the batch size: {report.depending} predictions, {between}; {allowed}")
-    if precision == "float32" and (report.differing or not report.largest_difference <= PROBABILITY_TOLERANCE):
+        dependent = f"the file depends on the batch size: {report.batch_mismatches} predictions, {between}"
+        raise ExportError(f"{dependent}; {allowed}")
+    if precision == "float32" and (report.mismatches or not report.largest_difference <= PROBABILITY_TOLERANCE):
         raise ExportError(f"the file does not reproduce the network: {found}; {allowed}")
-    if not report.errors_lost <= MOST_ERRORS_LOST:
-        allowed = f"{MOST_ERRORS_LOST} more are allowed"
+    if not report.added_errors <= MAX_ADDED_ERRORS:
+        allowed = f"{MAX_ADDED_ERRORS} more are allowed"
         raise ExportError(f"{precision} loses too much accuracy: {found}; {allowed}", "choose another precision")
 
 
-def _most_unequal(predictions: list[Prediction], digits: Integer[np.ndarray, " n"]) -> int:
+def _most_mismatches(predictions: list[Prediction], digits: Integer[np.ndarray, " n"]) -> int:
     return max(int((prediction.digits != digits).sum()) for prediction in predictions)
 
 

@@ -13,13 +13,13 @@ from flaxdigits.convention import CLASSES, SIDE
 from flaxdigits.inference.contract import DIGIT, INPUT, PROBABILITIES
 
 MODEL_NAME = "digits"
-MOST_A_BATCH = 1024
+MAX_BATCH_SIZE = 1024
 
 # `digit` has no axis but the batch. Triton wants at least one in dims, and takes it away with reshape.
 CONFIG = f"""\
 name: "{MODEL_NAME}"
 backend: "onnxruntime"
-max_batch_size: {MOST_A_BATCH}
+max_batch_size: {MAX_BATCH_SIZE}
 input [
   {{ name: "{INPUT.name}", data_type: TYPE_UINT8, dims: [ {SIDE}, {SIDE} ] }}
 ]

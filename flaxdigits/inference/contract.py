@@ -72,11 +72,11 @@ IMAGE_METADATA = {"Image.BitmapPixelFormat": "Gray8", "Image.NominalPixelRange":
 
 PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file
 INT8_TOLERANCE = 0.02  # between int8 on two runtimes, whose activations may differ by one in rounding
-MOST_ERRORS_LOST = 2  # additional errors of a quantised form, of 10,000 digits
+MAX_ADDED_ERRORS = 2  # additional errors of a quantised form, of 10,000 digits
 
 
-def find_breaches(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[str]:
-    """Lists how the inputs and outputs of a model break the contract; empty where they keep it.
+def find_violations(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[str]:
+    """Lists how the inputs and outputs of a model break the contract; empty if they keep it.
 
     Outputs beyond those of the contract are allowed. Batch axes must not be fixed where pixels come in.
     """

@@ -91,7 +91,7 @@ def check_golden(recognizer: Recognizer, folder: Path) -> GoldenReport:
         folder: its golden vectors, as `write_golden` writes them.
 
     Raises:
-        GoldenError: where a digit differs, or a probability by more than the vectors allow, or they cannot be read.
+        GoldenError: if a digit differs, or a probability by more than the vectors allow, or they cannot be read.
     """
     vectors = _read(folder)
     difference = 0.0

@@ -10,7 +10,7 @@ import onnx
 from google.protobuf.message import DecodeError, Message
 
 from flaxdigits.errors import ModelError
-from flaxdigits.inference.contract import IR_VERSION, OPSET, find_breaches
+from flaxdigits.inference.contract import IR_VERSION, OPSET, find_violations
 from flaxdigits.inference.recognizer import CPU, open_session, read_model
 
 ONNX_DOMAINS = ("", "ai.onnx")
@@ -28,15 +28,15 @@ class Inspection:
     inputs: dict[str, str]  # dtype and shape by name
     outputs: dict[str, str]
     metadata: dict[str, str]
-    breaches: list[str]
-    cautions: list[str]  # versions that older runtimes cannot load
+    violations: list[str]
+    warnings: list[str]  # versions that older runtimes cannot load
 
     @classmethod
     def of(cls, path: Path) -> Self:
         """Reads a file, whether onnxruntime can load it or not.
 
         Raises:
-            ModelError: where it is not an ONNX model at all.
+            ModelError: if it is not an ONNX model at all.
         """
         content = read_model(path)
         model = parse_model(content, str(path))
@@ -50,8 +50,8 @@ class Inspection:
             inputs=signatures(input_values(model.graph)),
             outputs=signatures(model.graph.output),
             metadata=dict(sorted((text(entry.key), text(entry.value)) for entry in model.metadata_props)),
-            breaches=[*form_breaches(model, operators), *session_breaches(content, str(path))],
-            cautions=find_cautions(model),
+            violations=[*model_violations(model, operators), *session_violations(content, str(path))],
+            warnings=find_warnings(model),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -63,7 +63,7 @@ def parse_model(content: bytes, name: str) -> onnx.ModelProto:
     """Parses a model without its external data.
 
     Raises:
-        ModelError: where the bytes are not an ONNX model.
+        ModelError: if the bytes are not an ONNX model.
     """
     try:
         model = onnx.load_model_from_string(content)
@@ -74,7 +74,7 @@ def parse_model(content: bytes, name: str) -> onnx.ModelProto:
     return model
 
 
-def form_breaches(model: onnx.ModelProto, operators: Counter[str]) -> list[str]:
+def model_violations(model: onnx.ModelProto, operators: Counter[str]) -> list[str]:
     """Lists external data and operators that are neither ONNX's own nor functions of the file."""
     external = sum(tensor.data_location == tensor.EXTERNAL for tensor in messages_within(model, onnx.TensorProto))
     functions = {full_name(function.domain, function.name) for function in model.functions}
@@ -83,20 +83,20 @@ def form_breaches(model: onnx.ModelProto, operators: Counter[str]) -> list[str]:
         f"expected all weights in the one file, got {external} in another": external,
         f"expected ONNX's own operators only, got {', '.join(foreign)}": foreign,
     }
-    return [breach for breach, broken in found.items() if broken]
+    return [violation for violation, broken in found.items() if broken]
 
 
-def session_breaches(content: bytes, name: str) -> list[str]:
+def session_violations(content: bytes, name: str) -> list[str]:
     """Lists the reasons of `Recognizer` to refuse the model: its inputs and outputs, or onnxruntime's own."""
     try:
         session = open_session(content, name, CPU)
     except ModelError as error:
         return [str(error).removeprefix(f"{name}: ")]
-    return find_breaches(session.get_inputs(), session.get_outputs())
+    return find_violations(session.get_inputs(), session.get_outputs())
 
 
-def find_cautions(model: onnx.ModelProto) -> list[str]:
-    """Lists the versions that older runtimes cannot load; empty where there are none."""
+def find_warnings(model: onnx.ModelProto) -> list[str]:
+    """Lists the versions that older runtimes cannot load."""
     opset = max((opset.version for opset in model.opset_import if opset.domain in ONNX_DOMAINS), default=0)
     versions = {"opset": (opset, OPSET), "IR version": (model.ir_version, IR_VERSION)}
     return [

@@ -10,7 +10,7 @@ import onnxruntime
 from flaxdigits.convention import is_images
 from flaxdigits.errors import DataError, ModelError
 from flaxdigits.inference import shipped
-from flaxdigits.inference.contract import INPUT, OUTPUTS, find_breaches
+from flaxdigits.inference.contract import INPUT, OUTPUTS, find_violations
 
 Provider = str | tuple[str, dict[str, str]]  # name, or name and options
 
@@ -51,7 +51,7 @@ class Recognizer:
         metadata: the file's metadata_props, all strings.
 
     Raises:
-        ModelError: where there is no such file, it is not an ONNX model, or it breaks the contract.
+        ModelError: if there is no such file, it is not an ONNX model, or it breaks the contract.
     """
 
     def __init__(self, model: Path | str | bytes | None = None, providers: Sequence[Provider] | None = None) -> None:
@@ -61,9 +61,9 @@ class Recognizer:
             path = shipped.MODEL if model is None else Path(model)
             self.name, self.content = str(path), read_model(path)
         self._session = open_session(self.content, self.name, providers)
-        breaches = find_breaches(self._session.get_inputs(), self._session.get_outputs())
-        if breaches:
-            raise ModelError(f"{self.name}: breaks the contract: {'; '.join(breaches)}")
+        violations = find_violations(self._session.get_inputs(), self._session.get_outputs())
+        if violations:
+            raise ModelError(f"{self.name}: breaks the contract: {'; '.join(violations)}")
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
 
     def __repr__(self) -> str:
@@ -78,7 +78,7 @@ class Recognizer:
 
         Raises:
             DataError: for any other shape or dtype.
-            ModelError: where onnxruntime fails to run the model.
+            ModelError: if onnxruntime fails to run the model.
         """
         if not is_images(images):
             raise DataError(f"expected pixels as uint8 [n, 28, 28], got {images.dtype} {list(images.shape)}")
@@ -98,7 +98,7 @@ def read_model(path: Path) -> bytes:
     """Reads a model file.
 
     Raises:
-        ModelError: where it cannot be read.
+        ModelError: if it cannot be read.
     """
     try:
         return path.read_bytes()

@@ -58,7 +58,7 @@ def save_state(state: TrainState, folder: Path) -> None:
 
 @in_own_thread
 def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> TrainState | None:
-    """Returns the latest saved state, None where none was saved yet.
+    """Returns the latest saved state, None if none was saved yet.
 
     Args:
         abstract: a state of the same structure, as `jax.eval_shape` gives it.
@@ -66,7 +66,7 @@ def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> Tra
         sharding: of its arrays.
 
     Raises:
-        RunError: where the checkpoint cannot be read as such a state.
+        RunError: if the checkpoint cannot be read as such a state.
     """
     if not folder.exists():
         return None
@@ -94,7 +94,7 @@ def is_key(leaf: Array) -> bool:
 
 @in_own_thread
 def saved_step(run: Run) -> int | None:
-    """Returns the step of the latest saved state, None where there is none."""
+    """Returns the step of the latest saved state, None without one."""
     if not run.checkpoints.exists():
         return None
     with _open(run.checkpoints, cleanup=False) as checkpointer:
@@ -105,7 +105,7 @@ def trained_model(run: Run) -> tuple[TrainConfig, nnx.Module]:
     """Returns a run's configuration and its trained network, in float32 and evaluation mode.
 
     Raises:
-        RunUnfinishedError: where nothing was saved yet.
+        RunUnfinishedError: if nothing was saved yet.
     """
     config = replace(TrainConfig.from_toml(run.config), precision="float32")
     abstract = jax.eval_shape(lambda: init_state(make_model(config, make_keys(config.seed)), config, 1))

@@ -17,7 +17,7 @@ def make_mesh(device: str, batch_size: int) -> Mesh:
         batch_size: digits per step, over all devices together.
 
     Raises:
-        DeviceError: where there is no such device.
+        DeviceError: if there is no such device.
     """
     devices = local_devices(device)
     count = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)

@@ -51,8 +51,8 @@ def fit(
 
     Raises:
         ConfigError, DataError, DeviceError: before anything is written.
-        RunExistsError: where `out` holds a run already, or one of another configuration that is to go on.
-        TrainingError: from the iterator, where the loss is not finite; the last checkpoint stays.
+        RunExistsError: if `out` holds a run already, or one of another configuration that is to go on.
+        TrainingError: from the iterator, if the loss is not finite; the last checkpoint stays.
         TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
     """
     run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
@@ -83,7 +83,7 @@ def resume(
         An iterator as `fit` returns it, over the epochs that were not finished at the checkpoint.
 
     Raises:
-        RunError: where there is no such run, or its digits, its held-out digits or its configuration have changed.
+        RunError: if there is no such run, or its digits, its held-out digits or its configuration have changed.
         TrainingError, TrainingInterrupted: as for `fit`.
     """
     run = Run.existing(run)
@@ -120,14 +120,14 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
 
 
 def refuse_existing(run: Run, if_exists: str) -> None:
-    """Raises RunExistsError where the directory holds a run that is not to be replaced."""
+    """Raises RunExistsError if the directory holds a run that is not to be replaced."""
     if run.config.exists() and if_exists != "replace":
         hint = 'choose another directory, or pass if_exists="resume" or "replace"'
         raise RunExistsError(run.path, "holds a run already", hint)
 
 
 def refuse_another(run: Run, config: TrainConfig | None) -> None:
-    """Raises RunExistsError where the run began with another configuration than the given one."""
+    """Raises RunExistsError if the run began with another configuration than the given one."""
     begun = TrainConfig.from_toml(run.config)
     changes = config.differences(begun) if config else []
     if changes:

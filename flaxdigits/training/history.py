@@ -58,7 +58,7 @@ def read_history(path: Path, epochs: int) -> list[EpochReport]:
     """Returns the first `epochs` reports of history.csv.
 
     Raises:
-        RunError: where there are fewer, or the file is damaged.
+        RunError: if there are fewer, or the file is damaged.
     """
     reports = []
     if path.exists():

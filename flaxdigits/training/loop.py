@@ -109,7 +109,7 @@ class Loop:
         """Returns the state of the latest checkpoint, or the initial one, on the devices of the mesh.
 
         Args:
-            initial_params: called where there is no checkpoint; None stands for the network's random ones.
+            initial_params: called without a checkpoint; None stands for the network's random ones.
         """
         saved = restore_state(jax.eval_shape(self.init_state), self.setup.checkpoints, self.sharding)
         if saved is not None:
@@ -143,7 +143,7 @@ class Loop:
         """Calls `on_progress`.
 
         Raises:
-            TrainingError: where the loss is not finite.
+            TrainingError: if the loss is not finite.
         """
         progress = self.progress(state)
         self.on_progress(progress)
@@ -177,10 +177,10 @@ class Loop:
         )
 
     def save(self, state: TrainState, now: bool = False) -> None:
-        """Saves the state, now or where the last checkpoint is `checkpoint_seconds` old.
+        """Saves the state, now or if the last checkpoint is `checkpoint_seconds` old.
 
         Raises:
-            TrainingError: where a parameter is not finite; the last checkpoint stays.
+            TrainingError: if a parameter is not finite; the last checkpoint stays.
         """
         if now or time.monotonic() - self.saved_at >= self.setup.config.checkpoint_seconds:
             if not all_finite(state.params):

@@ -1,5 +1,6 @@
 """DenseStack, the network: pixels in, logits out. Its parameters are passed around as a pytree."""
 
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from flaxdigits.training.config import TrainConfig
 Params = dict[str, Any]  # nested as the module is: {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}
 Variables = dict[str, Any]  # all else that a module holds, such as dropout's keys; empty for a DenseStack
 
-BATCH = 2000  # digits per call of `predict_logits`; the reference network's largest activation then takes 24 MB
+BATCH = 2000  # digits per call of `in_batches`; the reference network's largest activation then takes 24 MB
 
 
 class Keys(NamedTuple):
@@ -98,8 +99,12 @@ def logits_of(model: nnx.Module, pixels: Float[Array, "batch 28 28"]) -> Float[A
 def predict_logits(model: nnx.Module, images: Shaped[np.ndarray, "n 28 28"]) -> Float[np.ndarray, "n 10"]:
     """Returns the logits of images in 0..255, uint8 or float, with the model in evaluation mode, in batches."""
     graph, state = nnx.split(model)
-    starts = range(0, len(images), BATCH)
-    return np.concatenate([_predict(graph, state, images[start : start + BATCH]) for start in starts])
+    return in_batches(lambda batch: _predict(graph, state, batch), images)
+
+
+def in_batches(predict: Callable[[np.ndarray], Array], images: Shaped[np.ndarray, "n 28 28"]) -> np.ndarray:
+    """Returns a function's results for all images, called with at most 2,000 of them at a time."""
+    return np.concatenate([predict(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
 
 
 @partial(jax.jit, static_argnums=0)

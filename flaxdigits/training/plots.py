@@ -35,11 +35,11 @@ def plot_curves(reports: list[EpochReport], path: Path) -> None:
 
 
 def _summary(last: EpochReport) -> str:
-    judged = "training" if math.isnan(last.val_loss) else "validation"
+    source = "training" if math.isnan(last.val_loss) else "validation"
     loss, accuracy = (
-        (last.train_loss, last.train_accuracy) if judged == "training" else (last.val_loss, last.val_accuracy)
+        (last.train_loss, last.train_accuracy) if source == "training" else (last.val_loss, last.val_accuracy)
     )
-    return f"After epoch {last.epoch}: {judged} accuracy {accuracy:.2%}, loss {loss:.4f}"
+    return f"After epoch {last.epoch}: {source} accuracy {accuracy:.2%}, loss {loss:.4f}"
 
 
 def _curves(axes: Axes, epochs: list[int], training: list[float], validation: list[float]) -> None:
@@ -53,7 +53,7 @@ def _curves(axes: Axes, epochs: list[int], training: list[float], validation: li
 
 
 def _scale(axes: Axes, values: list[float]) -> None:
-    """Chooses a logarithmic axis with ticks at 1, 2 and 5, where the values span enough of it."""
+    """Chooses a logarithmic axis with ticks at 1, 2 and 5 if the values span enough of it."""
     if values and max(values) >= 3 * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))

@@ -74,7 +74,7 @@ class Provenance:
         """Reads data.json.
 
         Raises:
-            RunError: where it is missing or damaged.
+            RunError: if it is missing or damaged.
         """
         try:
             read = cls(**json.loads(path.read_text(encoding="utf-8")))
@@ -91,20 +91,20 @@ def load_again(run: Run, config: TrainConfig) -> Digits:
     """Returns the digits of a run, from the source in its configuration.
 
     Raises:
-        DataError: where they are not there any more, saying where to name their new place.
+        DataError: if they are not there any more, saying where to name their new place.
     """
     try:
         return load(config.data)
     except DataError as error:
-        raise DataError(error.message, f"where they lie elsewhere now, change `data` in {run.config}") from error
+        raise DataError(error.message, f"they may have moved: change `data` in {run.config}") from error
 
 
 def load_held_out(run: Run) -> Digits:
     """Returns the digits that a run held out for validation.
 
     Raises:
-        DataError: where it held out none.
-        RunError: where the data or the configuration have changed.
+        DataError: if it held out none.
+        RunError: if the data or the configuration have changed.
     """
     config = TrainConfig.from_toml(run.config)
     if not config.validation:

@@ -1,4 +1,4 @@
-"""One training step, what it carries from step to step, and the steps of an epoch as one compiled loop."""
+"""One training step, its state, and the steps of an epoch as one compiled loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -27,19 +27,19 @@ Advance = Callable[["TrainState", UInt8[Array, "n 28 28"], UInt8[Array, " n"], I
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainState:
-    """All that a training carries from step to step, and so all that a checkpoint holds."""
+    """The state of a training, which a checkpoint holds."""
 
     params: Params
     variables: Variables  # of the module, other than its parameters; empty for a DenseStack
     opt_state: PyTree
-    ema: Params | None  # exponential moving average of params; None where there is none
+    ema: Params | None  # exponential moving average of params; None without averaging
     step: Int[Array, ""]  # steps taken
     loss_sum: Float[Array, ""]  # over the steps of the present epoch
     correct: Int[Array, ""]  # digits classified correctly in the present epoch
 
     @property
     def final_params(self) -> Params:
-        """The parameters that are validated and exported: the average where there is one."""
+        """The parameters that are validated and exported: the average, if one is kept."""
         return self.params if self.ema is None else self.ema
 
     def with_params(self, params: Params) -> "TrainState":

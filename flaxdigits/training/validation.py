@@ -16,7 +16,7 @@ MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0  # a few digits without an error wou
 
 
 class Validation(NamedTuple):
-    """Figures of a network on clean digits; NaN where there are none."""
+    """Figures of a network on clean digits; NaN without any."""
 
     loss: float = math.nan  # mean cross-entropy, nats
     accuracy: float = math.nan  # 0..1

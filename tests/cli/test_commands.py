@@ -170,14 +170,14 @@ def test_inspect_prints_json(said):
     found = json.loads(stdout)
     assert (code, stderr) == (0, "")
     assert (found["path"], found["bytes"]) == (str(shipped.MODEL), shipped.MODEL.stat().st_size)
-    assert found["breaches"] == found["cautions"] == []
+    assert found["violations"] == found["warnings"] == []
 
 
 def test_inspect_of_a_broken_model_fails(said, empty, write_model):
     BROKEN["opset too new"][1](empty / "m.onnx", write_model)
     code, stdout, _ = said("inspect", "m.onnx")
     assert code == 1
-    assert re.search("^caution +opset 99", stdout, re.MULTILINE)
+    assert re.search("^warning +opset 99", stdout, re.MULTILINE)
     assert re.search("^contract +broken: ", stdout, re.MULTILINE)
 
 

@@ -120,7 +120,11 @@ def test_a_usage_error_is_one_line(words, problem, command, here, said):
         (["inspect", "notes.txt"], "notes.txt", ""),
         (["inspect", "nothing"], "nothing", "`flaxdigits train` makes one"),
         (["verify", "notes.txt"], "notes.txt", ""),
-        (["verify", "runs/whole", "nothing"], "nothing/golden.json", "`flaxdigits export --golden FOLDER` writes them"),
+        (
+            ["verify", "runs/whole", "nothing"],
+            "nothing/golden.json",
+            "`flaxdigits export --golden FOLDER`, writes them",
+        ),
     ],
 )
 def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subject, advice, here, said):

@@ -55,7 +55,7 @@ def test_the_metadata_describe_the_file(run, exported, tmp_path):
 def test_the_report_is_of_the_file_and_of_all_test_digits(exported):
     assert exported.bytes == exported.path.stat().st_size
     assert exported.precision == "float32"
-    assert (exported.gate.digits, exported.gate.differing, exported.gate.errors_lost) == (10_000, 0, 0)
+    assert (exported.gate.digits, exported.gate.mismatches, exported.gate.added_errors) == (10_000, 0, 0)
     assert 0 < exported.gate.largest_difference <= contract.PROBABILITY_TOLERANCE
     assert exported.gate.largest_difference_between_batches <= contract.PROBABILITY_TOLERANCE
 
@@ -78,7 +78,7 @@ def test_epochs_that_history_lacks_are_an_error_and_not_a_temperature_of_1(run, 
 
 @pytest.mark.parametrize(("precision", "smaller"), [("float16", 0.55), ("int8", 0.35)])
 def test_a_quantised_form_is_written_beside_the_model_and_named_so(run, exported, precision, smaller, monkeypatch):
-    monkeypatch.setattr("flaxdigits.export.gate.MOST_ERRORS_LOST", 50)  # so small a network loses more than ours
+    monkeypatch.setattr("flaxdigits.export.gate.MAX_ADDED_ERRORS", 50)  # so small a network loses more than ours
     report = export_onnx(run, precision=precision)
     assert report.path == run.path / f"model-{precision}.onnx"
     assert report.precision == Recognizer(report.path).metadata["precision"] == precision
@@ -99,7 +99,7 @@ def test_an_export_that_fails_leaves_no_file_and_keeps_the_old_one(run, exported
 
 
 def test_a_quantised_form_that_loses_too_much_leaves_no_file(run, tmp_path, monkeypatch):
-    monkeypatch.setattr("flaxdigits.export.gate.MOST_ERRORS_LOST", -10_000)
+    monkeypatch.setattr("flaxdigits.export.gate.MAX_ADDED_ERRORS", -10_000)
     with pytest.raises(ExportError, match="^int8 loses too much accuracy: "):
         export_onnx(run, tmp_path / "lost.onnx", precision="int8")
     assert list(tmp_path.iterdir()) == []

@@ -54,7 +54,7 @@ def refusal(model, expected, digits, precision="float32"):
 
 def test_a_file_that_reproduces_the_network_passes_and_is_measured(forms, expected, digits):
     report = check_gate(forms["float32"].read_bytes(), expected + np.float32(5e-6), digits)
-    assert (report.digits, report.differing, report.errors_lost) == (1000, 0, 0)
+    assert (report.digits, report.mismatches, report.added_errors) == (1000, 0, 0)
     assert report.largest_difference == pytest.approx(5e-6, rel=0.2)
     assert report.largest_difference_between_batches <= 1e-6
 
@@ -133,7 +133,7 @@ def test_float32_must_reproduce_the_network_and_a_quantised_form_need_not(forms,
     differing = (predicted != expected.argmax(axis=1)).sum()
     labelled = Digits(digits.images, predicted)  # labels of which the file misclassifies none
     report = check_gate(forms["int8"].read_bytes(), expected, labelled, "int8")
-    assert (report.differing, report.errors_lost) == (differing, -differing)
+    assert (report.mismatches, report.added_errors) == (differing, -differing)
     assert report.largest_difference > contract.PROBABILITY_TOLERANCE
 
 
@@ -144,7 +144,7 @@ def test_int8_may_lose_two_digits_and_not_three(forms, mnist_test):
     equal = np.setdiff1d(np.arange(100), differing)
     two, three = (np.concatenate([equal, differing[:lost]]) for lost in (2, 3))
     labelled = Digits(mnist_test.images, labels)  # labels of which the network misclassifies none
-    assert check_gate(forms["int8"].read_bytes(), network[two], labelled[two], "int8").errors_lost == 2
+    assert check_gate(forms["int8"].read_bytes(), network[two], labelled[two], "int8").added_errors == 2
     found = refusal(onnx.load(forms["int8"]), network[three], labelled[three], "int8")
     assert found.startswith(f"int8 loses too much accuracy: 3 of {len(three)} predictions differ, 3 errors more, ")
     assert found.endswith("; 2 more are allowed; choose another precision")

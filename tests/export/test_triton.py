@@ -5,7 +5,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from flaxdigits.export.triton import CONFIG, MOST_A_BATCH, write_repository
+from flaxdigits.export.triton import CONFIG, MAX_BATCH_SIZE, write_repository
 from flaxdigits.inference import contract
 from flaxdigits.inference.recognizer import Recognizer
 
@@ -53,7 +53,7 @@ def test_a_repository_is_a_folder_a_model_with_a_folder_a_version(tmp_path, tiny
 
 def test_the_configuration_is_of_tritons_schema(parse, repository):
     config = parse((repository / "digits" / "config.pbtxt").read_text())
-    assert (config.name, config.backend, config.max_batch_size) == ("digits", "onnxruntime", MOST_A_BATCH)
+    assert (config.name, config.backend, config.max_batch_size) == ("digits", "onnxruntime", MAX_BATCH_SIZE)
     assert config.HasField("dynamic_batching")
 
 
@@ -90,11 +90,11 @@ def test_a_reshape_keeps_the_number_of_values(parse):
 
 def test_the_model_in_it_reads_digits_in_batches_up_to_the_largest(repository, tiny_model, mnist_test):
     session = onnxruntime.InferenceSession(repository / "digits" / "1" / "model.onnx")
-    images = mnist_test.images[:MOST_A_BATCH]
+    images = mnist_test.images[:MAX_BATCH_SIZE]
     digits, _ = session.run(["digit", "probabilities"], {"pixels": images})
-    assert digits.shape == (MOST_A_BATCH,)
+    assert digits.shape == (MAX_BATCH_SIZE,)
     assert np.array_equal(digits, Recognizer(tiny_model)(images).digits)
-    assert (digits == mnist_test.labels[:MOST_A_BATCH]).mean() > 0.8
+    assert (digits == mnist_test.labels[:MAX_BATCH_SIZE]).mean() > 0.8
 
 
 def test_writing_again_replaces_the_model(repository, forms):

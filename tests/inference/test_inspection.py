@@ -30,15 +30,15 @@ def test_every_field_of_a_model_that_keeps_the_contract(tiny_model):
         inputs={"pixels": "tensor(uint8) [batch, 28, 28]"},
         outputs={"digit": "tensor(int64) [batch]", "probabilities": "tensor(float) [batch, 10]"},
         metadata={"name": "tiny"},
-        breaches=[],
-        cautions=[],
+        violations=[],
+        warnings=[],
     )
 
 
 @pytest.mark.parametrize("precision", ["float32", "float16", "int8"])
 def test_our_own_files_keep_the_contract_in_every_precision(forms, precision):
     found = Inspection.of(forms[precision])
-    assert found.breaches == found.cautions == []
+    assert found.violations == found.warnings == []
     assert found.metadata["precision"] == precision
     assert (
         found.operators["DequantizeLinear"] == 9 if precision == "int8" else "DequantizeLinear" not in found.operators
@@ -57,8 +57,8 @@ def test_what_a_recognizer_refuses_is_among_the_breaches(kind, tmp_path, write_m
     with pytest.raises(ModelError) as caught:
         Recognizer(found.path)
     stated = str(caught.value).removeprefix(f"{found.path}: ").removeprefix("breaks the contract: ")
-    assert "; ".join(found.breaches).endswith(stated)
-    assert all("\n" not in breach for breach in found.breaches)
+    assert "; ".join(found.violations).endswith(stated)
+    assert all("\n" not in violation for violation in found.violations)
 
 
 @pytest.mark.parametrize("kind", sorted(UNREADABLE))
@@ -78,14 +78,14 @@ def test_a_model_that_onnxruntime_cannot_load_is_described_all_the_same(tmp_path
     assert (found.ir_version, found.opsets, found.operators["Cast"]) == (8, {"": 99}, 2)
     assert found.inputs == {"pixels": "tensor(uint8) [batch, 28, 28]"}
     assert found.outputs.keys() == {"digit", "probabilities"}
-    assert len(found.breaches) == 1
-    assert found.breaches[0].startswith("not an ONNX model that onnxruntime can load: ")
-    assert found.cautions == ["opset 99: the contract has 17, and older runtimes cannot load more"]
+    assert len(found.violations) == 1
+    assert found.violations[0].startswith("not an ONNX model that onnxruntime can load: ")
+    assert found.warnings == ["opset 99: the contract has 17, and older runtimes cannot load more"]
 
 
 def test_all_breaches_are_named_and_not_the_first_alone(tmp_path, write_model):
     path = write_model(tmp_path / "m.onnx", np.zeros((784, 11)), digit_type="INT32")
-    assert Inspection.of(path).breaches == [
+    assert Inspection.of(path).violations == [
         "expected digit tensor(int64) [batch], got digit tensor(int32) [batch]",
         "expected probabilities tensor(float) [batch, 10], got probabilities tensor(float) [batch, 11]",
     ]
@@ -93,7 +93,7 @@ def test_all_breaches_are_named_and_not_the_first_alone(tmp_path, write_model):
 
 def test_weights_in_another_file_are_a_breach(tmp_path, write_model):
     found = inspect_broken("external data", tmp_path, write_model)
-    assert found.breaches[0] == "expected all weights in the one file, got 1 in another"
+    assert found.violations[0] == "expected all weights in the one file, got 1 in another"
     assert found.inputs == {"pixels": "tensor(uint8) [batch, 28, 28]"}
 
 
@@ -106,7 +106,7 @@ def test_an_operator_of_onnxruntime_itself_is_a_breach_though_it_runs(tmp_path, 
     onnx.save(model, tmp_path / "m.onnx")
     found = Inspection.of(tmp_path / "m.onnx")
     assert Recognizer(found.path).name == str(found.path)
-    assert found.breaches == ["expected ONNX's own operators only, got com.microsoft.FusedGemm"]
+    assert found.violations == ["expected ONNX's own operators only, got com.microsoft.FusedGemm"]
 
 
 def model_of(nodes, held=(), opsets=(("", 17),), sparse=(), functions=(), ir_version=8):
@@ -142,7 +142,7 @@ def test_operators_and_weights_in_subgraphs_are_counted(tmp_path):
         model_of([helper.make_node("If", ["c"], ["y"], then_branch=outer, else_branch=inner)]), tmp_path
     )
     assert found.operators == {"Neg": 3, "If": 2, "Relu": 1}
-    assert found.breaches[0] == "expected all weights in the one file, got 3 in another"
+    assert found.violations[0] == "expected all weights in the one file, got 3 in another"
 
 
 def test_weights_in_attributes_and_sparse_ones_are_counted(tmp_path):
@@ -155,7 +155,7 @@ def test_weights_in_attributes_and_sparse_ones_are_counted(tmp_path):
     ]
     found = inspect_model(model_of(nodes, sparse=[sparse], opsets=(("ai.onnx", 17), ("com.example", 3))), tmp_path)
     assert found.opsets == {"ai.onnx": 17, "com.example": 3}
-    assert found.breaches[:2] == [
+    assert found.violations[:2] == [
         "expected all weights in the one file, got 4 in another",
         "expected ONNX's own operators only, got com.example.Many",
     ]
@@ -167,15 +167,15 @@ def test_functions_of_the_file_are_its_own_and_what_they_call_is_counted(tmp_pat
     call = helper.make_node("Bend", ["x"], ["y"], domain="local")
     found = inspect_model(model_of([call], opsets=(("", 17), ("local", 1)), functions=[function]), tmp_path)
     assert found.operators == {"local.Bend": 1, "Relu": 1, "Neg": 1}
-    assert not any("ONNX's own operators" in breach for breach in found.breaches)
+    assert not any("ONNX's own operators" in violation for violation in found.violations)
 
 
 def test_newer_versions_are_cautions(tmp_path):
-    assert inspect_model(model_of([], opsets=(("", 21), ("ai.onnx.ml", 99)), ir_version=10), tmp_path).cautions == [
+    assert inspect_model(model_of([], opsets=(("", 21), ("ai.onnx.ml", 99)), ir_version=10), tmp_path).warnings == [
         "opset 21: the contract has 17, and older runtimes cannot load more",
         "IR version 10: the contract has 8, and older runtimes cannot load more",
     ]
-    assert inspect_model(model_of([]), tmp_path).cautions == []
+    assert inspect_model(model_of([]), tmp_path).warnings == []
 
 
 def test_inputs_of_any_type_and_shape_are_described(tmp_path):
@@ -207,7 +207,7 @@ def test_a_damaged_file_is_described_or_refused_in_one_line(tmp_path):
         except ModelError as error:
             refused += str(error) == f"{tmp_path}/m.onnx: not an ONNX model, or cut off"
         else:
-            described += "\n" not in "".join(found.breaches) and bool(json.dumps(found.as_dict()))
+            described += "\n" not in "".join(found.violations) and bool(json.dumps(found.as_dict()))
     assert refused + described == 400
     assert min(refused, described) > 20
 

@@ -48,7 +48,7 @@ def test_the_reliability_picture_shows_every_bin_and_the_interval_of_each(tmp_pa
     monkeypatch.setattr("flaxdigits.training.plots._save", lambda figure, path: figures.append(figure))
     probabilities = np.zeros((4, 10), np.float32)
     probabilities[:, :2] = [[0.5, 0.5], [0.75, 0.25], [0.75, 0.25], [1, 0]]
-    judged = Evaluation(
+    evaluated = Evaluation(
         np.array([0, 0, 1, 0]),
         probabilities.argmax(axis=1),
         probabilities,
@@ -56,7 +56,7 @@ def test_the_reliability_picture_shows_every_bin_and_the_interval_of_each(tmp_pa
         "data",
         "model",
     )
-    plot_reliability(judged, tmp_path / "reliability.png")
+    plot_reliability(evaluated, tmp_path / "reliability.png")
     accuracy, count = figures[0].axes
     points = np.column_stack(accuracy.lines[1].get_data())
     assert points[~np.isnan(points).any(axis=1)].tolist() == [[0.5, 1], [0.75, 0.5], [1, 1]]

@@ -49,7 +49,7 @@ def handed_out(request):
 
 
 @pytest.fixture
-def bent(handed_out, tmp_path):
+def corrupted(handed_out, tmp_path):
     """Golden vectors of which the third expects another digit."""
     shutil.copy(handed_out[1] / "pixels.bin", tmp_path)
     golden = json.loads((handed_out[1] / "golden.json").read_text())
@@ -58,21 +58,21 @@ def bent(handed_out, tmp_path):
     return tmp_path
 
 
-def check(verify, handed_out, bent):
-    """The checker passes a shipped model's vectors, and fails and names the bent one."""
+def check(verify, handed_out, corrupted):
+    """The checker passes a shipped model's vectors, and fails and names the corrupted one."""
     model, golden = handed_out
     passed = run(*verify, model, golden)
     assert passed.returncode == 0, passed.stderr
     assert passed.stdout.startswith("40 of 40 golden vectors passed")
-    failed = run(*verify, model, bent)
+    failed = run(*verify, model, corrupted)
     assert failed.returncode == 1
     assert failed.stdout.startswith("39 of 40 golden vectors passed")
     assert failed.stderr.startswith("does not match its reference output: ")
     return passed.stdout
 
 
-def test_node_passes_the_golden_vectors(node, handed_out, bent):
-    assert "onnxruntime-node" in check([node, EXPORTS / "node/verify.mjs"], handed_out, bent)
+def test_node_passes_the_golden_vectors(node, handed_out, corrupted):
+    assert "onnxruntime-node" in check([node, EXPORTS / "node/verify.mjs"], handed_out, corrupted)
 
 
 def test_node_reads_digits_from_raw_pixels(node, few, tmp_path):
@@ -81,8 +81,8 @@ def test_node_reads_digits_from_raw_pixels(node, few, tmp_path):
     assert [int(line.split()[0]) for line in done.stdout.splitlines()] == few.labels.tolist()
 
 
-def test_plain_python_passes_the_golden_vectors(handed_out, bent):
-    check([sys.executable, "-I", EXPORTS / "python/verify.py"], handed_out, bent)
+def test_plain_python_passes_the_golden_vectors(handed_out, corrupted):
+    check([sys.executable, "-I", EXPORTS / "python/verify.py"], handed_out, corrupted)
 
 
 def test_plain_python_reads_digits_from_raw_pixels(few, tmp_path):
@@ -91,8 +91,8 @@ def test_plain_python_reads_digits_from_raw_pixels(few, tmp_path):
     assert [int(line.split()[0]) for line in done.stdout.splitlines()] == few.labels.tolist()
 
 
-def test_an_onnxruntime_of_two_years_ago_passes_the_golden_vectors(old_python, handed_out, bent):
-    said = check([old_python, "-I", EXPORTS / "python/verify.py"], handed_out, bent)
+def test_an_onnxruntime_of_two_years_ago_passes_the_golden_vectors(old_python, handed_out, corrupted):
+    said = check([old_python, "-I", EXPORTS / "python/verify.py"], handed_out, corrupted)
     assert f"onnxruntime {OLD_RUNTIME}," in said
 
 

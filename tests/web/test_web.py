@@ -15,10 +15,10 @@ from page import (
     WIDE,
     choose,
     draw,
+    network_input,
     one_worker,
     png,
     probabilities,
-    saw,
     shows,
     shows_nothing,
 )
@@ -66,7 +66,7 @@ def test_drawn_digits_have_as_much_ink_as_those_of_mnist(page, mnist_test):
         shows(page, "#digit", str(digit))
         shows(page, "#spoken", re.compile("."))  # the stroke has ended
         usual = mnist_test.images[mnist_test.labels == digit].mean(axis=(1, 2))
-        ratios.append(saw(page).mean() / np.median(usual))
+        ratios.append(network_input(page).mean() / np.median(usual))
         page.click("#clear")
         shows(page, "#spoken", "")
     assert 0.9 < np.mean(ratios) < 1.1
@@ -75,13 +75,13 @@ def test_drawn_digits_have_as_much_ink_as_those_of_mnist(page, mnist_test):
 def test_a_tap_is_a_dot(page):
     draw(page, [[(0.5, 0.5)]])
     shows(page, "#digit", re.compile("."))
-    assert saw(page)[10:18, 10:18].all()
+    assert network_input(page)[10:18, 10:18].all()
 
 
 def test_a_frame_along_the_edge_of_the_pad_is_ink_and_not_paper(page):
     draw(page, [[(0.01, 0.01), (0.99, 0.01), (0.99, 0.99), (0.01, 0.99), (0.01, 0.01)]])
     shows(page, "#spoken", re.compile("."))
-    framed = saw(page)
+    framed = network_input(page)
     assert framed[4, 14] == framed[14, 4] == 255
     assert framed[14, 14] == 0
 
@@ -100,13 +100,13 @@ def test_undo_takes_the_last_stroke_back(page):
     for undo in (lambda: page.click("#undo"), lambda: page.keyboard.press("Control+z")):
         draw(page, DRAWINGS[1])
         shows(page, "#spoken", re.compile("^1, "))
-        before, percentages = saw(page), bars.inner_text()
+        before, percentages = network_input(page), bars.inner_text()
         draw(page, [[(0.2, 0.3), (0.8, 0.3)]])
         shows(page, "#spoken", re.compile("^[^1]"))
-        assert not np.array_equal(saw(page), before)
+        assert not np.array_equal(network_input(page), before)
         undo()
         shows(page, "#spoken", re.compile("^1, "))
-        assert np.array_equal(saw(page), before)
+        assert np.array_equal(network_input(page), before)
         assert bars.inner_text() == percentages
         undo()
         assert shows_nothing(page)
@@ -190,13 +190,13 @@ def test_the_self_test_passes_with_the_tiny_model(open_page, site):
 
 
 def test_the_self_test_fails_on_wrong_golden_files(page):
-    def spoilt(route):
+    def corrupted(route):
         golden = json.loads((GOLDEN / "golden.json").read_text())
         golden["cases"][0]["probabilities"][0] += 2e-5
         golden["cases"][1]["digit"] += 1
         route.fulfill(json=golden)
 
-    page.route("**/golden.json", spoilt)
+    page.route("**/golden.json", corrupted)
     page.click("#selftest")
     shows(page, "#selftest-result", re.compile("vectors: .* passed, 2 failed"))
     page.unroute("**/golden.json")

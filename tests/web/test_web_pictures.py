@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page import DRAWINGS, EXPORTS, GOLDEN, choose, draw, drop, png, probabilities, saw, shows, shows_nothing
+from page import DRAWINGS, EXPORTS, GOLDEN, choose, draw, drop, network_input, png, probabilities, shows, shows_nothing
 from PIL import Image
 
 from flaxdigits.errors import DataError
@@ -46,7 +46,7 @@ def golden_pictures():
 def test_a_golden_picture_dropped_is_prepared_as_python_does(page, path):
     drop(page, Path(path).name, (GOLDEN / path).read_bytes())
     shows(page, "#digit", re.compile("."))
-    assert np.array_equal(saw(page), read_picture(GOLDEN / path))
+    assert np.array_equal(network_input(page), read_picture(GOLDEN / path))
 
 
 def scaled(image, side, resample=Image.Resampling.BICUBIC):
@@ -98,7 +98,7 @@ def test_any_picture_is_prepared_as_python_does(page, few, kind):
         content = png(PICTURES[kind](image))
         choose(page, f"{kind}.png", content)
         shows(page, "#digit", re.compile("."))
-        assert np.array_equal(saw(page), read_picture(content))
+        assert np.array_equal(network_input(page), read_picture(content))
         page.keyboard.press("Escape")
         shows(page, "#message", "")
 
@@ -111,7 +111,7 @@ def test_a_photograph_is_turned_the_way_it_was_held(page, few):
     lying.save(content, "JPEG", quality=95, exif=exif)
     choose(page, "lying.jpg", content.getvalue(), "image/jpeg")
     shows(page, "#digit", str(few.labels[0]))
-    assert np.abs(saw(page).astype(int) - read_picture(content.getvalue())).max() <= 2  # two decoders of JPEG
+    assert np.abs(network_input(page).astype(int) - read_picture(content.getvalue())).max() <= 2  # two decoders of JPEG
 
 
 def test_a_pasted_picture_is_read(page, few):
@@ -125,7 +125,7 @@ def test_a_pasted_picture_is_read(page, few):
     )
     page.keyboard.press("Control+v")
     shows(page, "#digit", str(few.labels[2]))
-    assert np.array_equal(saw(page), read_picture(content))
+    assert np.array_equal(network_input(page), read_picture(content))
 
 
 def test_the_page_and_python_give_the_same_answers(page, mnist_test):
