@@ -39,8 +39,7 @@ BASE = [
     "submission",
     "runs",
     "training.config",
-    "training.provenance",
-    "training.history",
+    "training.records",
 ]
 
 

@@ -44,7 +44,7 @@ def run(
 def held_out(run: Path) -> "Digits":
     """Returns the digits that a run held out."""
     from flaxdigits.runs import Run
-    from flaxdigits.training.provenance import load_held_out
+    from flaxdigits.training.records import load_held_out
 
     return load_held_out(Run.existing(run))
 

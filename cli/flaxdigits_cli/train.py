@@ -109,7 +109,7 @@ def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
     from flaxdigits.runs import Run
     from flaxdigits.training.checkpoint import saved_step
     from flaxdigits.training.fit import resume
-    from flaxdigits.training.provenance import Provenance
+    from flaxdigits.training.records import Provenance
 
     run = Run.existing(path)
     begun_with, here = Provenance.read(run.data).jax, version("jax")
@@ -136,8 +136,7 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
 def finish(training: "Training") -> None:
     """Exports the network, and prints where everything is and the accuracy that was reached."""
     from flaxdigits.export.export import export_onnx
-    from flaxdigits.training.history import read_history
-    from flaxdigits.training.provenance import Provenance
+    from flaxdigits.training.records import Provenance, read_history
 
     run = training.run
     exported = export_onnx(run, command=command_line())

@@ -24,9 +24,8 @@ from flaxdigits.inference.contract import IMAGE_METADATA, INPUT_CONVENTION, Meta
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import saved_step, trained_model
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.history import EpochReport, read_history
 from flaxdigits.training.model import in_batches
-from flaxdigits.training.provenance import Provenance
+from flaxdigits.training.records import EpochReport, Provenance, read_history
 
 
 @dataclass(frozen=True)

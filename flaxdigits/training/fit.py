@@ -17,10 +17,9 @@ from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
 from flaxdigits.training.devices import describe, make_mesh
-from flaxdigits.training.history import EpochReport
 from flaxdigits.training.loop import OnProgress, Setup, ShouldStop, train
 from flaxdigits.training.model import make_keys, make_model
-from flaxdigits.training.provenance import Provenance, load_again
+from flaxdigits.training.records import EpochReport, Provenance, load_again
 
 MAX_STEPS = 2**31 - 1  # the step is an int32
 

@@ -22,9 +22,9 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_state, save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
-from flaxdigits.training.history import EpochReport, read_history, write_history
 from flaxdigits.training.model import Keys, Params, merge
 from flaxdigits.training.plots import plot_curves
+from flaxdigits.training.records import EpochReport, read_history, write_history
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance, make_schedule
 from flaxdigits.training.validation import validate
 
