@@ -79,7 +79,7 @@ def here(folder, monkeypatch):
 
 
 @pytest.fixture
-def said(monkeypatch, capsys):
+def invoke(monkeypatch, capsys):
     """Returns a function that runs the program in this process: exit code, standard output, standard error."""
     monkeypatch.setattr(gc, "set_threshold", lambda *_: None)
 

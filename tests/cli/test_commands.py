@@ -24,8 +24,8 @@ def empty(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_eval_writes_what_it_prints(here, said):
-    code, stdout, stderr = said("eval", "runs/whole", "--json")
+def test_eval_writes_what_it_prints(here, invoke):
+    code, stdout, stderr = invoke("eval", "runs/whole", "--json")
     printed = json.loads(stdout)
     assert code == 0
     assert json.loads((here / "runs/whole/metrics.json").read_text()) == printed
@@ -37,16 +37,16 @@ def test_eval_writes_what_it_prints(here, said):
 
 
 @pytest.mark.slow
-def test_eval_of_a_file_is_eval_of_its_run(here, said):
-    tables = [said("eval", model)[1] for model in ("runs/whole", "runs/whole/model.onnx")]
+def test_eval_of_a_file_is_eval_of_its_run(here, invoke):
+    tables = [invoke("eval", model)[1] for model in ("runs/whole", "runs/whole/model.onnx")]
     assert tables[0] == tables[1]
     assert "accuracy           9" in tables[0]
 
 
-def test_eval_on_validation_is_of_the_digits_that_the_run_held_out(here, said):
+def test_eval_on_validation_is_of_the_digits_that_the_run_held_out(here, invoke):
     from flaxdigits import Run
 
-    code, stdout, _ = said("eval", "runs/whole", "--validation", "--json", "--out", "validation")
+    code, stdout, _ = invoke("eval", "runs/whole", "--validation", "--json", "--out", "validation")
     figures = json.loads(stdout)
     assert code == 0
     assert figures["digits"] == 1200
@@ -54,14 +54,14 @@ def test_eval_on_validation_is_of_the_digits_that_the_run_held_out(here, said):
     assert (here / "validation/mistakes.png").exists()
 
 
-def test_eval_on_training_digits_warns(here, said):
+def test_eval_on_training_digits_warns(here, invoke):
     warning = "warning: the model was trained on all of these digits, so the score is optimistic"
-    assert warning in said("eval", "runs/whole/model.onnx", "digits.npz")[2]
+    assert warning in invoke("eval", "runs/whole/model.onnx", "digits.npz")[2]
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "json", "jsonl"])
-def test_predict_prints_a_digit_in_every_format(form, here, said):
-    code, stdout, _ = said("predict", "seven.png", "--model", "runs/whole", "--format", form)
+def test_predict_prints_a_digit_in_every_format(form, here, invoke):
+    code, stdout, _ = invoke("predict", "seven.png", "--model", "runs/whole", "--format", form)
     parse = {
         "table": lambda text: text.split()[1],
         "csv": lambda text: text.splitlines()[1].split(",")[1],
@@ -79,18 +79,18 @@ def test_predict_takes_standard_input(folder):
     assert done.stdout.split()[-2:-1] == [b"7"]
 
 
-def test_a_bad_picture_stops_nothing_and_shows_in_the_exit_code(here, said):
+def test_a_bad_picture_stops_nothing_and_shows_in_the_exit_code(here, invoke):
     (here / "bad.png").write_text("no picture")
-    code, stdout, stderr = said("predict", "bad.png", "seven.png", "--model", "runs/whole")
+    code, stdout, stderr = invoke("predict", "bad.png", "seven.png", "--model", "runs/whole")
     assert code == 1
     assert stdout.split()[:2] == ["seven.png", "7"]
     assert stderr.startswith("flaxdigits: bad.png")
     assert stderr.count("\n") == 1
 
 
-def test_predict_uses_the_shipped_model_by_default(said, few, empty):
+def test_predict_uses_the_shipped_model_by_default(invoke, few, empty):
     Image.fromarray(255 - few.images[0]).resize((200, 200)).save("seven.png")
-    code, stdout, stderr = said("predict", "seven.png", "--format", "jsonl")
+    code, stdout, stderr = invoke("predict", "seven.png", "--format", "jsonl")
     prediction = Recognizer(shipped.MODEL)(read_picture(empty / "seven.png")[None])
     assert (code, stderr) == (0, "")
     assert json.loads(stdout)["digit"] == prediction.digits[0] == 7
@@ -109,27 +109,27 @@ def save_csv(path, images):
     np.savetxt(path, images.reshape(-1, 784), fmt="%d", delimiter=",", header=header, comments="")
 
 
-def test_submit_writes_a_prediction_per_row(here, said, mnist_test):
+def test_submit_writes_a_prediction_per_row(here, invoke, mnist_test):
     save_csv("test.csv", mnist_test.images[:30])
-    assert said("submit", "test.csv", "--model", "runs/whole")[0] == 0
+    assert invoke("submit", "test.csv", "--model", "runs/whole")[0] == 0
     lines = (here / "submission.csv").read_text().splitlines()
     assert lines[0] == "ImageId,Label"
     assert [line.split(",")[0] for line in lines[1:]] == [str(i) for i in range(1, 31)]
     assert np.mean([int(line[-1]) for line in lines[1:]] == mnist_test.labels[:30]) > 0.7
 
 
-def test_submit_warns_of_digits_that_the_model_was_trained_on(here, said, mnist_train, mnist_test):
+def test_submit_warns_of_digits_that_the_model_was_trained_on(here, invoke, mnist_train, mnist_test):
     save_csv("seen.csv", np.concatenate([mnist_train.images[:20], mnist_test.images[:10]]))
-    code, _, stderr = said("submit", "seen.csv", "--out", "seen-predictions.csv")
+    code, _, stderr = invoke("submit", "seen.csv", "--out", "seen-predictions.csv")
     assert code == 0
     assert stderr.startswith("warning: 20 of these digits are among MNIST's training digits")
-    assert "warning" not in said("submit", "seen.csv", "--model", "runs/whole", "--out", "s.csv")[2]
+    assert "warning" not in invoke("submit", "seen.csv", "--model", "runs/whole", "--out", "s.csv")[2]
 
 
 @pytest.mark.slow
-def test_export_writes_float16_golden_vectors_and_a_triton_repository(here, said):
+def test_export_writes_float16_golden_vectors_and_a_triton_repository(here, invoke):
     made = ["--golden", "made/golden", "--triton", "made/models"]
-    code, stdout, stderr = said("export", "runs/whole", "--precision", "float16", *made)
+    code, stdout, stderr = invoke("export", "runs/whole", "--precision", "float16", *made)
     assert (code, stderr) == (0, "")
     form = here / "runs/whole/model-float16.onnx"
     first, gate, golden, triton = stdout.splitlines()
@@ -141,22 +141,22 @@ def test_export_writes_float16_golden_vectors_and_a_triton_repository(here, said
     assert golden.endswith("check with: flaxdigits verify runs/whole/model-float16.onnx made/golden")
     assert triton == "made/models/digits: config.pbtxt and 1/model.onnx for Triton or KServe"
     assert (here / "made/models/digits/1/model.onnx").read_bytes() == form.read_bytes()
-    assert said(*golden.partition("flaxdigits ")[2].split())[0] == 0
+    assert invoke(*golden.partition("flaxdigits ")[2].split())[0] == 0
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_model_that_breaks_the_contract_is_one_line(said, kind, few, empty, write_model):
+def test_a_model_that_breaks_the_contract_is_one_line(invoke, kind, few, empty, write_model):
     np.savez("digits.npz", images=few.images)
     write = BROKEN[kind][1]
     write(empty / "m.onnx", write_model)
-    code, stdout, stderr = said("predict", "digits.npz", "--model", "m.onnx")
+    code, stdout, stderr = invoke("predict", "digits.npz", "--model", "m.onnx")
     assert (code, stdout) == (1, "")
     assert stderr.startswith("flaxdigits: m.onnx: ")
     assert stderr.count("\n") == 1
 
 
-def test_inspect_describes_the_shipped_model(said):
-    code, stdout, stderr = said("inspect")
+def test_inspect_describes_the_shipped_model(invoke):
+    code, stdout, stderr = invoke("inspect")
     assert (code, stderr) == (0, "")
     rows = dict(re.split("  +", line, maxsplit=1) for line in stdout.splitlines() if not line.startswith(" "))
     assert rows["file"] == f"{shipped.MODEL}, {shipped.MODEL.stat().st_size:,} bytes"
@@ -165,40 +165,40 @@ def test_inspect_describes_the_shipped_model(said):
     assert rows.keys() >= {*contract.Metadata._fields, *contract.IMAGE_METADATA}
 
 
-def test_inspect_prints_json(said):
-    code, stdout, stderr = said("inspect", "--json")
+def test_inspect_prints_json(invoke):
+    code, stdout, stderr = invoke("inspect", "--json")
     found = json.loads(stdout)
     assert (code, stderr) == (0, "")
     assert (found["path"], found["bytes"]) == (str(shipped.MODEL), shipped.MODEL.stat().st_size)
     assert found["violations"] == found["warnings"] == []
 
 
-def test_inspect_of_a_broken_model_fails(said, empty, write_model):
+def test_inspect_of_a_broken_model_fails(invoke, empty, write_model):
     BROKEN["opset too new"][1](empty / "m.onnx", write_model)
-    code, stdout, _ = said("inspect", "m.onnx")
+    code, stdout, _ = invoke("inspect", "m.onnx")
     assert code == 1
     assert re.search("^warning +opset 99", stdout, re.MULTILINE)
     assert re.search("^contract +broken: ", stdout, re.MULTILINE)
 
 
-def test_verify_prints_the_largest_difference(said):
-    code, stdout, stderr = said("verify")
+def test_verify_prints_the_largest_difference(invoke):
+    code, stdout, stderr = invoke("verify")
     assert (code, stderr) == (0, "")
     assert stdout.startswith(f"{shipped.MODEL}: all 40 golden vectors match, with onnxruntime ")
 
 
-def test_verify_refuses_another_model_in_one_line(said, tiny_model, empty):
+def test_verify_refuses_another_model_in_one_line(invoke, tiny_model, empty):
     write_golden(Recognizer(), empty / "golden")
-    assert said("verify", shipped.MODEL, "golden")[0] == 0
-    code, stdout, stderr = said("verify", tiny_model, "golden")
+    assert invoke("verify", shipped.MODEL, "golden")[0] == 0
+    code, stdout, stderr = invoke("verify", tiny_model, "golden")
     assert (code, stdout) == (1, "")
     assert re.match(rf"flaxdigits: {tiny_model}: does not match its reference outputs: \d+ of 40 ", stderr)
     assert stderr.count("\n") == 1
 
 
-def test_doctor_lists_what_is_installed(said):
-    report = json.loads(said("doctor", "--json")[1])
+def test_doctor_lists_what_is_installed(invoke):
+    report = json.loads(invoke("doctor", "--json")[1])
     assert report["packages"]["numpy"] == np.__version__
     assert "CPUExecutionProvider" in report["onnxruntime_providers"]
     assert any(device.startswith("cpu") for device in report["jax_devices"])
-    assert "trains on" in said("doctor")[1]
+    assert "trains on" in invoke("doctor")[1]

@@ -62,26 +62,27 @@ def test_the_command_stands_in_the_model(folder):
     assert command == "flaxdigits train --config config.toml --out runs/whole --evaluate"
 
 
-def test_a_finished_run_is_not_trained_again(here, said):
-    code, _, stderr = said("train", "--resume", "runs/whole")
+def test_a_finished_run_is_not_trained_again(here, invoke):
+    code, _, stderr = invoke("train", "--resume", "runs/whole")
     assert code == 0
     assert "runs/whole: was finished already, nothing was left to train" in stderr
 
 
-def test_a_run_of_another_jax_is_noted(here, said):
+def test_a_run_of_another_jax_is_noted(here, invoke):
     shutil.copytree("runs/whole", "runs/older")
     provenance = flaxdigits.Run("runs/older").data
     begun_with = json.loads(provenance.read_text())
     provenance.write_text(json.dumps(begun_with | {"jax": "0.0.1"}))
     assert (
-        f"note: begun with JAX 0.0.1, goes on with {begun_with['jax']}: " in said("train", "--resume", "runs/older")[2]
+        f"note: begun with JAX 0.0.1, goes on with {begun_with['jax']}: "
+        in invoke("train", "--resume", "runs/older")[2]
     )
 
 
-def test_a_model_without_calibration_is_noted(here, said):
+def test_a_model_without_calibration_is_noted(here, invoke):
     (here / "everything.toml").write_text("validation = 0\nhidden = [16]\nepochs = 1\n")
     note = "note: temperature 1, so the probabilities are not calibrated"
-    assert note in said("train", "digits.npz", "--config", "everything.toml")[2]
+    assert note in invoke("train", "digits.npz", "--config", "everything.toml")[2]
 
 
 @pytest.mark.slow
@@ -134,19 +135,19 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_bits(folder, run_prog
     assert same_weights(folder / "runs/killed", folder / "runs/whole"), f"seed {seed}"
 
 
-def test_a_second_training_of_the_same_run_is_refused(here, said):
+def test_a_second_training_of_the_same_run_is_refused(here, invoke):
     with flaxdigits.Run("runs/locked").locked():
-        code, _, stderr = said("train", "--config", "config.toml", "--out", "runs/locked")
+        code, _, stderr = invoke("train", "--config", "config.toml", "--out", "runs/locked")
     assert code == 1
     assert (
         stderr.splitlines()[-1] == "flaxdigits: runs/locked: a training in this run is open already; wait for it to end"
     )
 
 
-def test_a_run_s_name_may_look_like_markup_or_like_a_pattern(here, said, monkeypatch):
+def test_a_run_s_name_may_look_like_markup_or_like_a_pattern(here, invoke, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then draws its bar
     words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/[bold]x[/bold]"]
-    code, _, errors = said("train", *words)
+    code, _, errors = invoke("train", *words)
     assert code == 0, errors
     assert "runs/[bold]x[/bold]: " in errors
     assert Path("runs/[bold]x[/bold]/model.onnx").exists()  # made from the checkpoint, as Orbax found it

@@ -37,23 +37,23 @@ def test_help_imports_no_command(folder):
     assert not imported(folder, "--help") & {f"flaxdigits_cli.{name}" for name in COMMANDS}
 
 
-def test_help_lists_every_command(said):
-    code, stdout, _ = said("--help")
+def test_help_lists_every_command(invoke):
+    code, stdout, _ = invoke("--help")
     assert code == 0
     assert all(f" {name} " in stdout for name in COMMANDS)
-    assert said() == said("--help")
+    assert invoke() == invoke("--help")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command, said):
-    code, stdout, stderr = said(command, "--help")
+def test_every_command_has_help(command, invoke):
+    code, stdout, stderr = invoke(command, "--help")
     assert (code, stderr) == (0, "")
     assert f"Usage: flaxdigits {command}" in stdout
 
 
-def test_the_help_of_train_shows_the_defaults(said, monkeypatch):
+def test_the_help_of_train_shows_the_defaults(invoke, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
-    stdout = said("train", "--help")[1]
+    stdout = invoke("train", "--help")[1]
     assert all(f"(default preset: {value})" in stdout for value in ("1024,512,256", "50", "512", "0.002", "float32"))
 
 
@@ -83,8 +83,8 @@ def test_the_shell_completes(words, expected, folder):
         (["eval", "m.onnx", "--validation"], "Invalid value for --validation", "eval"),
     ],
 )
-def test_a_usage_error_is_one_line(words, problem, command, here, said):
-    code, stdout, stderr = said(*words)
+def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
+    code, stdout, stderr = invoke(*words)
     assert (code, stdout) == (2, "")
     assert stderr.startswith("flaxdigits: ")
     assert problem in stderr
@@ -127,12 +127,12 @@ def test_a_usage_error_is_one_line(words, problem, command, here, said):
         ),
     ],
 )
-def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subject, advice, here, said):
+def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subject, advice, here, invoke):
     (here / "notes.txt").write_text("no model")
     (here / "nothing").mkdir(exist_ok=True)
     (here / "runs/unfinished").mkdir(exist_ok=True)
     (here / "runs/unfinished/config.toml").write_text("")
-    code, stdout, stderr = said(*words)
+    code, stdout, stderr = invoke(*words)
     assert (code, stdout) == (1, "")
     assert stderr.startswith(f"flaxdigits: {subject}")
     assert advice in stderr
@@ -140,6 +140,6 @@ def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subjec
 
 
 @pytest.mark.parametrize("command", ["eval", "export"])
-def test_without_a_run_the_first_step_is_named(said, command, tmp_path, monkeypatch):
+def test_without_a_run_the_first_step_is_named(invoke, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert said(command) == (1, "", "flaxdigits: runs/latest: no run yet; `flaxdigits train` makes one\n")
+    assert invoke(command) == (1, "", "flaxdigits: runs/latest: no run yet; `flaxdigits train` makes one\n")

@@ -92,8 +92,8 @@ def test_plain_python_reads_digits_from_raw_pixels(few, tmp_path):
 
 
 def test_an_onnxruntime_of_two_years_ago_passes_the_golden_vectors(old_python, handed_out, corrupted):
-    said = check([old_python, "-I", EXPORTS / "python/verify.py"], handed_out, corrupted)
-    assert f"onnxruntime {OLD_RUNTIME}," in said
+    output = check([old_python, "-I", EXPORTS / "python/verify.py"], handed_out, corrupted)
+    assert f"onnxruntime {OLD_RUNTIME}," in output
 
 
 def test_the_examples_are_a_dozen_lines_and_know_nothing_of_flaxdigits():
