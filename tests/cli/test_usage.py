@@ -108,6 +108,11 @@ def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
         ),
         (["eval", "no.onnx"], "no.onnx", ""),
         (["eval", "runs/unfinished"], "runs/unfinished", "finish it with: flaxdigits train --resume runs/unfinished"),
+        (
+            ["eval", "runs/stopped"],
+            "runs/stopped",
+            "or export its last checkpoint with: flaxdigits export runs/stopped",
+        ),
         (["export", "runs/unfinished"], "runs/unfinished", "finish it with: flaxdigits train --resume runs/unfinished"),
         (["export", "runs/none"], "runs/none", "`flaxdigits train` makes one"),
         (["predict", "no.png", "--model", "runs/whole"], "no.png", ""),
@@ -132,6 +137,8 @@ def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subjec
     (here / "nothing").mkdir(exist_ok=True)
     (here / "runs/unfinished").mkdir(exist_ok=True)
     (here / "runs/unfinished/config.toml").write_text("")
+    (here / "runs/stopped/checkpoints").mkdir(parents=True, exist_ok=True)
+    (here / "runs/stopped/config.toml").write_text("")
     code, stdout, stderr = invoke(*words)
     assert (code, stdout) == (1, "")
     assert stderr.startswith(f"flaxdigits: {subject}")
