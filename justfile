@@ -63,7 +63,7 @@ web *args:
     @npm --prefix exports/web ci --ignore-scripts --no-audit --no-fund --silent
     @node exports/web/build.mjs "$@"
     @echo "serving the page on http://127.0.0.1:{{port}}; Ctrl-C ends it"
-    @python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}} 2> /dev/null
+    @exec python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}} 2> /dev/null
 
 # Make the shipped models by exports/*.toml; resumes the trainings in runs/record (move them away after changing a recipe)
 ship: (_train "seed0" "digits") (_train "tiny0" "digits-tiny")

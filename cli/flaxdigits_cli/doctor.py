@@ -39,9 +39,13 @@ def _version(package: str) -> str | None:
 
 
 def _providers() -> list[str]:
+    """Returns the execution providers that a `Recognizer` uses here, the first one by default."""
     import onnxruntime
 
-    return onnxruntime.get_available_providers()
+    from flaxdigits.inference.recognizer import CPU, CUDA
+
+    used = (CUDA[0], *CPU)
+    return [provider for provider in used if provider in onnxruntime.get_available_providers()]
 
 
 def _devices() -> list[str]:

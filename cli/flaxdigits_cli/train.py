@@ -124,7 +124,7 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
     """Trains with a progress bar and a line per epoch."""
     with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
         training = start(on_progress=move, should_stop=interrupt.asked)
-        size = f"{config.parameters:,} parameters, {config.epochs} epochs"
+        size = f"{config.parameters:,} parameters, {config.epochs} epoch{'s'[: config.epochs > 1]}"
         line(f"{training.run}: {config.data}, {size}, on {training.devices}")
         if not len(training):
             line(f"{training.run}: was finished already, nothing was left to train")

@@ -1,4 +1,4 @@
-// Builds the site in dist/: node build.mjs [MODEL.onnx GOLDEN_FOLDER]
+// Builds the site in dist/: just web [MODEL.onnx GOLDEN_FOLDER], or node build.mjs with the same arguments.
 
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const given = process.argv.slice(2);
-if (given.length === 1 || given.length > 2) fail('usage: node build.mjs [MODEL.onnx GOLDEN_FOLDER]');
+if (given.length === 1 || given.length > 2) fail('usage: just web [MODEL.onnx GOLDEN_FOLDER]; both or none');
 const [model, golden] = given.length ? given : [join(here, '../digits.onnx'), join(here, '../golden')];
 const SOURCES = [
   'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'drawing.js', 'fields.js', 'ink.js', 'pictures.js',
@@ -29,7 +29,7 @@ const missing = parts.map(([from]) => from).filter((from) => !existsSync(from));
 if (missing.length) fail(`missing: ${missing.join(', ')}`);
 const sha256 = createHash('sha256').update(readFileSync(model)).digest('hex');
 if (JSON.parse(readFileSync(join(golden, 'golden.json'))).model.sha256 !== sha256) {
-  fail(`${golden}: the golden vectors of another file; flaxdigits export --golden writes those of ${model}`);
+  fail(`${golden}: golden vectors of another file than ${model}; write both with: flaxdigits export RUN --golden FOLDER`);
 }
 
 const dist = join(here, 'dist');

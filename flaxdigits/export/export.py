@@ -121,6 +121,7 @@ def make_metadata(
 ) -> Metadata:
     """Returns the metadata of an exported file; `accuracy` is the network's on the 10,000 test digits."""
     config, data = TrainConfig.from_toml(run.config), Provenance.read(run.data)
+    config = config.changed(data=Path(config.data).name)  # the file is handed out; paths of this machine are not
     return Metadata(
         name=f"flaxdigits {type(network).__name__}",
         version=__version__,
@@ -132,7 +133,7 @@ def make_metadata(
         temperature=f"{temperature:.4f}",
         precision=precision,
         weights_sha256=weights_sha256(network),
-        training_data=data.name,
+        training_data=Path(data.name).name,
         training_data_sha256=data.sha256,
         training_rows_in_mnist_test=str(data.rows_in_mnist_test),
         config=tomli_w.dumps(config.to_dict()),

@@ -75,7 +75,10 @@ def _check_bounds(report: GateReport, precision: Precision) -> None:
         raise ExportError(f"the file does not reproduce the network: {found}; {allowed}")
     if not report.added_errors <= MAX_ADDED_ERRORS:
         allowed = f"{MAX_ADDED_ERRORS} more are allowed"
-        raise ExportError(f"{precision} loses too much accuracy: {found}; {allowed}", "choose another precision")
+        raise ExportError(
+            f"{precision} loses too much accuracy: {found}; {allowed}",
+            "train longer, widen the network, or choose another precision",
+        )
 
 
 def _most_mismatches(predictions: list[Prediction], digits: Integer[np.ndarray, " n"]) -> int:

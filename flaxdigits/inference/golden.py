@@ -131,7 +131,7 @@ def _read(folder: Path) -> _Vectors:
 def _mismatch(recognizer: Recognizer, folder: Path, vectors: _Vectors, failed: list[int], off: float) -> GoldenError:
     names = ", ".join(vectors.names[index] for index in failed[:3])
     same = vectors.model_sha256 == sha256(recognizer)
-    hint = "" if same else "they are of another file (another model or precision, or damaged): name its own folder"
+    hint = "" if same else "they were written for another file: name the folder that was written for this one"
     count = f"{len(failed)} of {len(vectors.names)} golden vectors of {folder}"
     differs = f"does not match its reference outputs: {count} ({names}), probabilities by up to {off:.1e}"
     return GoldenError(f"{recognizer.name}: {differs}", hint)

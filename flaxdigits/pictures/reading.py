@@ -5,6 +5,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -46,11 +47,13 @@ def is_picture(source: Path | bytes) -> bool:
         return False
 
 
-def read_picture(source: Path | str | bytes | Image.Image | np.ndarray, name: str | None = None) -> np.ndarray:
+def read_picture(
+    source: Path | str | bytes | BinaryIO | Image.Image | np.ndarray, name: str | None = None
+) -> np.ndarray:
     """Reads a picture of one digit, of any size and either polarity.
 
     Args:
-        source: a file in any format that Pillow reads, or its bytes, or a Pillow image, or an array:
+        source: a path or an open file, in any format that Pillow reads, or its bytes, a Pillow image, or an array:
             grey [height, width] or colour [height, width, 3 or 4], 0 black .. 255 white, 4 with opacity.
         name: the name used in messages; by default the path.
 
@@ -61,6 +64,8 @@ def read_picture(source: Path | str | bytes | Image.Image | np.ndarray, name: st
         DataError: if the source is not a picture, or there is no digit in it.
     """
     name = name or (str(source) if isinstance(source, str | Path) else "picture")
+    if not (isinstance(source, Path | str | bytes | Image.Image | np.ndarray) or hasattr(source, "read")):
+        raise DataError(f"{name}: expected a path, bytes, a Pillow image or an array, got {type(source).__name__}")
     if isinstance(source, np.ndarray):
         return to_mnist(_array_to_grey(source, name), name)
     with _decodable(name):
@@ -70,14 +75,14 @@ def read_picture(source: Path | str | bytes | Image.Image | np.ndarray, name: st
     return to_mnist(grey, name)
 
 
-def _decode(source: Path | str | bytes | Image.Image) -> np.ndarray:
+def _decode(source: Path | str | bytes | BinaryIO | Image.Image) -> np.ndarray:
     if isinstance(source, Image.Image):
         return to_grey(upright(source))
     with _open(source) as image:
         return to_grey(upright(image))
 
 
-def _open(source: Path | str | bytes) -> Image.Image:
+def _open(source: Path | str | bytes | BinaryIO) -> Image.Image:
     return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 

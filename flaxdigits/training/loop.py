@@ -91,6 +91,7 @@ class Loop:
         self.advance = make_advance(
             self.graph, setup.config, setup.steps_per_epoch, setup.keys.augmentation, setup.mesh
         )
+        self.compiled: jax.stages.Compiled | None = None
         self.slice_steps = 1  # adapted to SLICE_SECONDS
         self.saved_at = time.monotonic()
         arrays = setup.training.images, setup.training.known_labels()
@@ -126,11 +127,13 @@ class Loop:
         epoch = step // self.setup.steps_per_epoch
         end = (epoch + 1) * self.setup.steps_per_epoch
         order = jax.device_put(epoch_order(self.setup.keys.shuffle, epoch, len(self.images)), self.sharding)
+        if self.compiled is None:  # before the clock starts
+            self.compiled = self.advance.lower(state, self.images, self.labels, order, end).compile()
         while step < end:
             self.stop_if_asked(state)  # never between an epoch's last step and its report
             last = min(step + self.slice_steps, end)
             began = time.perf_counter()
-            state = jax.block_until_ready(self.advance(state, self.images, self.labels, order, last))
+            state = jax.block_until_ready(self.compiled(state, self.images, self.labels, order, last))
             took = time.perf_counter() - began
             self.slice_steps = max(1, min(2 * self.slice_steps, int((last - step) * SLICE_SECONDS / took)))
             step, seconds = last, seconds + took

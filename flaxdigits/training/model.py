@@ -16,7 +16,7 @@ from flaxdigits.convention import CLASSES, INK, PIXELS
 from flaxdigits.training.config import TrainConfig
 
 Params = dict[str, Any]  # nested as the module is: {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}
-Variables = dict[str, Any]  # all else that a module holds, such as dropout's keys; empty for a DenseStack
+Variables = dict[str, Any]  # all else that a module holds, such as dropout's keys
 
 BATCH = 2000  # digits per call of `in_batches`; the reference network's largest activation then takes 24 MB
 

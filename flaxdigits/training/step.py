@@ -1,6 +1,5 @@
 """One training step, its state, and the steps of an epoch as one compiled loop."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -20,9 +19,6 @@ from flaxdigits.training.model import Params, Variables, logits_of, merge, split
 
 EMA_RAMP = 10  # the averages forget the initial weights: their decay is at most (1 + step) / (10 + step)
 
-# advance(state, images, labels, order, last) -> state
-Advance = Callable[["TrainState", UInt8[Array, "n 28 28"], UInt8[Array, " n"], Int[Array, " n"], int], "TrainState"]
-
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class TrainState:
     """The state of a training, which a checkpoint holds."""
 
     params: Params
-    variables: Variables  # of the module, other than its parameters; empty for a DenseStack
+    variables: Variables  # of the module, other than its parameters
     opt_state: PyTree
     ema: Params | None  # exponential moving average of params; None without averaging
     step: Int[Array, ""]  # steps taken
@@ -84,8 +80,8 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientT
 
 def make_advance(
     graph: nnx.GraphDef, config: TrainConfig, steps_per_epoch: int, key: Key[Array, ""], mesh: Mesh
-) -> Advance:
-    """Returns a compiled function that takes the steps from `state.step` to `last`, all in one epoch.
+) -> jax.stages.Wrapped:
+    """Returns a jitted function that takes the steps from `state.step` to `last`, all in one epoch.
 
     It gathers, augments and steps in one loop on the device, with the old state donated. `last` is data, not
     a constant, so a whole epoch and a part of one run the same machine code and give the same bits.

@@ -43,6 +43,12 @@ def test_eval_of_a_file_is_eval_of_its_run(here, invoke):
     assert "accuracy           9" in tables[0]
 
 
+def test_an_exported_file_names_its_data_without_the_path(here):
+    metadata = Recognizer(here / "runs/whole/model.onnx").metadata
+    assert metadata["training_data"] == "digits.npz"
+    assert 'data = "digits.npz"' in metadata["config"]
+
+
 def test_eval_on_validation_is_of_the_digits_that_the_run_held_out(here, invoke):
     from flaxdigits import Run
 

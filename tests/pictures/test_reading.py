@@ -45,6 +45,13 @@ def test_a_file_is_read_as_its_bytes_are(tmp_path, few):
     path = tmp_path / "four.PNG"
     path.write_bytes(encode(paper(few.images[4])))
     assert np.array_equal(read_picture(path), read_picture(path.read_bytes()))
+    with path.open("rb") as file:
+        assert np.array_equal(read_picture(file), read_picture(path))
+
+
+def test_another_object_is_refused_with_its_type():
+    with pytest.raises(DataError, match="expected a path, bytes, .* got int"):
+        read_picture(3)
 
 
 def test_transparency_is_white_under_dark_strokes_and_black_under_light_ones():

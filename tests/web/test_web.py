@@ -237,8 +237,8 @@ def test_the_lock_names_no_registry():
 def test_a_page_is_not_built_with_the_golden_vectors_of_another_model(site, need, tiny_model):
     node = need("Node.js 20 or newer: nodejs.org", "node")
     refused = (
-        ([tiny_model, GOLDEN], f"{GOLDEN}: the golden vectors of another file; "),
-        ([tiny_model], "usage: node build.mjs [MODEL.onnx GOLDEN_FOLDER]"),
+        ([tiny_model, GOLDEN], f"{GOLDEN}: golden vectors of another file than "),
+        ([tiny_model], "usage: just web [MODEL.onnx GOLDEN_FOLDER]"),
         ([tiny_model, tiny_model.parent], f"missing: {tiny_model.parent / 'golden.json'}, "),
     )
     with one_worker():
