@@ -9,6 +9,11 @@ INK = 255  # full ink; 0 is paper
 CENTRE = SIDE / 2  # where the centre of mass lies, pixels from 0
 
 
-def is_images(array: np.ndarray) -> bool:
-    """Returns whether an array holds images in the convention: uint8 [n, 28, 28]."""
-    return array.dtype == np.uint8 and array.ndim == 3 and array.shape[1:] == (SIDE, SIDE)
+def is_images(array: object) -> bool:
+    """Returns whether something is an array of images in the convention: uint8 [n, 28, 28]."""
+    return (
+        isinstance(array, np.ndarray)
+        and array.dtype == np.uint8
+        and array.ndim == 3
+        and array.shape[1:] == (SIDE, SIDE)
+    )

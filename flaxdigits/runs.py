@@ -62,6 +62,8 @@ class Run:
         run = cls(follow(named))
         if run.config.exists():
             return run
+        if named.is_symlink():
+            raise RunNotFoundError(named, f"links to {run.path}, which is not a run", "name the run itself")
         missing = "no run yet" if named == LATEST else f"not a run directory, there is no {run.config.name} in it"
         raise RunNotFoundError(named, missing, "flaxdigits.fit makes one")
 

@@ -70,9 +70,9 @@ def test_a_folder_without_a_configuration_is_no_run(path):
         Run.existing(path)
 
 
-def test_a_latest_whose_run_is_gone_is_no_run():
+def test_a_latest_whose_run_is_gone_is_named_with_its_target():
     shutil.rmtree(make_run("runs/a").path)
-    with pytest.raises(RunNotFoundError, match="^runs/latest: no run yet"):
+    with pytest.raises(RunNotFoundError, match="^runs/latest: links to runs/a, which is not a run"):
         Run.existing()
 
 

@@ -9,7 +9,7 @@ import typer
 
 import flaxdigits
 from flaxdigits.errors import DeviceError
-from flaxdigits.extras import EXTRAS, missing
+from flaxdigits.extras import EXTRAS, install_command, missing
 
 PACKAGES = (
     *("numpy", "onnx", "onnxruntime", "pillow", "typer", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
@@ -26,7 +26,7 @@ def run(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         "packages": {name: _version(name) for name in PACKAGES},
         "onnxruntime_providers": _providers(),
         "jax_devices": _devices(),
-        "missing": {extra: f"pip install 'flaxdigits[{extra}]'" for extra in EXTRAS if missing(extra)},
+        "missing": {extra: install_command(extra) for extra in EXTRAS if missing(extra)},
     }
     print(json.dumps(report, indent=2) if as_json else _table(report))
 
@@ -52,10 +52,10 @@ def _devices() -> list[str]:
     """Returns the devices that JAX can train on; none where JAX is not installed."""
     if missing("train"):
         return []
-    from flaxdigits.training.devices import local_devices
+    from flaxdigits.training.devices import describe_kind, local_devices
 
     try:
-        return [f"{device.platform}: {device.device_kind}" for device in local_devices("auto")]
+        return sorted({describe_kind(device) for device in local_devices("auto")})
     except DeviceError as error:
         return [str(error)]
 

@@ -93,14 +93,14 @@ def _table(evaluation: "Evaluation") -> str:
 def _save(evaluation: "Evaluation", folder: Path) -> None:
     """Writes metrics.json, and the plots where matplotlib is installed."""
     from flaxdigits import atomic
-    from flaxdigits.extras import missing
+    from flaxdigits.extras import install_command, missing
     from flaxdigits.runs import Run
 
     run = Run(folder)
     atomic.write_text(run.metrics, json.dumps(evaluation.summary(), indent=2) + "\n")
     written = [run.metrics]
     if missing("train"):
-        note("no plots: they need matplotlib, which comes with: pip install 'flaxdigits[train]'")
+        note(f"no plots: they need matplotlib, which comes with: {install_command('train')}")
     else:
         from flaxdigits.training.plots import plot_confusion, plot_mistakes, plot_reliability
 

@@ -106,7 +106,7 @@ def advice(error: errors.FlaxdigitsError) -> str:
         case errors.RunNotFoundError():
             return "`flaxdigits train` makes one"
         case errors.RunExistsError():
-            return f"continue it with: flaxdigits train --resume {error.run}, or choose another --out"
+            return f"resume it with: flaxdigits train --resume {error.run}, or choose another --out"
         case errors.RunUnfinishedError():
             exports = f", or export its last checkpoint with: flaxdigits export {error.run}"
             saved = (Path(error.run) / "checkpoints").exists()
@@ -114,7 +114,7 @@ def advice(error: errors.FlaxdigitsError) -> str:
         case errors.RunLockedError():
             return "wait for it to end"
         case errors.TrainingInterrupted():
-            return f"go on with: flaxdigits train --resume {error.run}"
+            return f"resume with: flaxdigits train --resume {error.run}"
         case errors.TrainingError():
             return "begin a new run with a lower --learning-rate"
     return error.hint

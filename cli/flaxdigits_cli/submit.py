@@ -34,8 +34,8 @@ def run(
     if recognizer.metadata.get("training_data") == MNIST_TRAIN:
         shared = load(MNIST_TRAIN).count_shared(digits)
         note(
-            f"warning: {shared:,} of these digits are among MNIST's training digits, which the model has seen, so its "
-            "score says little; for an honest one: flaxdigits train train.csv, then submit with --model runs/latest"
+            f"warning: the model was trained on {shared:,} of these digits, so its score is optimistic; "
+            "train on the competition's own train.csv, and submit with --model runs/latest"
         )
     if len(digits) != submission.COMPETITION_ROWS:
         note(f"note: the competition's own test.csv has {submission.COMPETITION_ROWS:,} rows")

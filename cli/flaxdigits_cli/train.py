@@ -47,19 +47,22 @@ def run(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A configuration, such as a run's config.toml.")
     ] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run to its end.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume this run.")] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run directory; runs/<date>-<time> by default.")
     ] = None,
     epochs: Annotated[int | None, option("epochs", "Passes over the digits.", metavar="N")] = None,
     batch_size: Annotated[int | None, option("batch_size", "Digits per step.", metavar="N")] = None,
-    learning_rate: Annotated[float | None, option("learning_rate", "Its peak.", metavar="X")] = None,
+    learning_rate: Annotated[float | None, option("learning_rate", "Peak learning rate.", metavar="X")] = None,
     hidden: Annotated[Any, option("hidden", "Widths of the hidden layers.", metavar="N,N,...", parser=widths)] = None,
-    precision: Annotated[Precision | None, option("precision", "Of the arithmetic.")] = None,
-    device: Annotated[Device | None, option("device", "To train on.")] = None,
+    precision: Annotated[Precision | None, option("precision", "Precision of the arithmetic.")] = None,
+    device: Annotated[Device | None, option("device", "Device to train on.")] = None,
     seed: Annotated[int | None, option("seed", "The same seed gives the same weights.", metavar="N")] = None,
     evaluate: Annotated[
-        bool, typer.Option("--evaluate", help="Evaluate the finished run on MNIST's test digits, as `eval` does.")
+        bool,
+        typer.Option(
+            "--evaluate", help="Evaluate the run: on MNIST's test digits, or, of other data, on held-out ones."
+        ),
     ] = False,
 ) -> None:
     """Trains, then exports the network."""
@@ -78,10 +81,17 @@ def run(
     training = watch(recipe, start)
     finish(training)
     if evaluate:
-        from flaxdigits.data.load import MNIST_TEST, load
-        from flaxdigits_cli.eval import evaluate as evaluate_run
+        evaluate_finished(training)
 
-        evaluate_run(training.run.path, load(MNIST_TEST), out=training.run.path)
+
+def evaluate_finished(training: "Training") -> None:
+    """Evaluates a run on MNIST's test digits, or on the digits that it held out if it was trained on other data."""
+    from flaxdigits.data.load import MNIST_TEST, MNIST_TRAIN, load
+    from flaxdigits_cli.eval import evaluate, held_out
+
+    path, own_data = training.run.path, training.config.data != MNIST_TRAIN
+    digits = held_out(path) if own_data and training.config.validation else load(MNIST_TEST)
+    evaluate(path, digits, out=path)
 
 
 def check_exclusive(
@@ -96,11 +106,14 @@ def check_exclusive(
 
 def begun(config: TrainConfig, out: Path | None) -> "Start":
     """Returns a function that makes a new training."""
+    from flaxdigits.convention import INK
     from flaxdigits.data.load import load
     from flaxdigits.training.fit import fit
 
     source = Path(config.data)
     digits = load(source.resolve() if source.exists() else config.data)  # in full, so that it resumes from anywhere
+    if (digits.images > INK // 2).mean() > 0.5:
+        note("warning: most pixels are ink (0 is paper, 255 is ink), so the images may have to be inverted")
     return partial(fit, digits, config, out)
 
 
@@ -114,7 +127,7 @@ def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
     run = Run.existing(path)
     begun_with, here = Provenance.read(run.data).jax, version("jax")
     if begun_with != here:
-        note(f"note: begun with JAX {begun_with}, goes on with {here}: the weights may differ from an unstopped run's")
+        note(f"note: begun with JAX {begun_with}, resumed with {here}: the weights may differ from an unstopped run's")
     if saved_step(run) is None and not run.pretraining.exists():
         note(f"note: {run} has no checkpoint yet, so it begins at its first step")
     return TrainConfig.from_toml(run.config), partial(resume, run)
@@ -124,7 +137,9 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
     """Trains with a progress bar and a line per epoch."""
     with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
         training = start(on_progress=move, should_stop=interrupt.asked)
-        size = f"{config.parameters:,} parameters, {config.epochs} epoch{'s'[: config.epochs > 1]}"
+        epochs = f"{config.epochs} epoch{'s'[: config.epochs > 1]}"
+        before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""
+        size = f"{config.parameters:,} parameters, {before}{epochs}"
         line(f"{training.run}: {config.data}, {size}, on {training.devices}")
         if not len(training):
             line(f"{training.run}: was finished already, nothing was left to train")
@@ -180,4 +195,4 @@ class Interrupt:
         self._asked = True
         for kind in STOPS:
             signal.signal(kind, signal.SIG_DFL)
-        note("stopping after this step and saving; once more stops at once")
+        note("stopping after this step and saving; Ctrl-C again stops at once")

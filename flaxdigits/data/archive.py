@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -28,20 +29,22 @@ def read_archive(source: Source, part: Part) -> Digits:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         if any(name.endswith(".npy") for name in names):
             return read_npz(source)
-        chosen, is_only = _choose_csv(names, part, source.name)
-        name = source.name if is_only else f"{source.name}/{chosen}"
-        return read_csv(lambda: io.TextIOWrapper(archive.open(chosen), encoding="utf-8-sig"), name)
+        chosen = _choose_csv(names, part, source.name)
+        digits = read_csv(
+            lambda: io.TextIOWrapper(archive.open(chosen), encoding="utf-8-sig"), f"{source.name}/{chosen}"
+        )
+        return replace(digits, name=source.name)  # which `load` takes again
 
 
-def _choose_csv(names: list[str], part: Part, archive: str) -> tuple[str, bool]:
-    """Returns the name of the file to read, and whether it is the only CSV."""
+def _choose_csv(names: list[str], part: Part, archive: str) -> str:
+    """Returns the name of the file to read."""
     # The Finder adds a file of its own below __MACOSX for each that it packs.
     tables = [name for name in names if name.lower().endswith(".csv") and not name.startswith("__MACOSX/")]
     chosen = tables if len(tables) == 1 else [name for name in tables if PurePosixPath(name).name == f"{part}.csv"]
     if len(chosen) != 1:
         found = ", ".join(names[:5]) or "nothing"
         raise DataError(f"{archive}: expected one .csv file or {part}.csv in it, got {found}")
-    return chosen[0], len(tables) == 1
+    return chosen[0]
 
 
 def read_npz(source: Source) -> Digits:

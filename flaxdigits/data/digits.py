@@ -5,7 +5,7 @@ from typing import Self
 
 import numpy as np
 
-from flaxdigits.convention import CLASSES, PIXELS, SIDE, is_images
+from flaxdigits.convention import CLASSES, INK, PIXELS, SIDE, is_images
 from flaxdigits.data.split import choose_held_out
 from flaxdigits.errors import DataError
 
@@ -35,7 +35,10 @@ class Digits:
                 object.__setattr__(self, field, np.asarray(getattr(self, field)))
         if not is_images(self.images):
             found = f"{self.images.dtype} {list(self.images.shape)}"
-            raise DataError(f"{self.name}: expected images as uint8 [n, {SIDE}, {SIDE}], got {found}")
+            hint = (
+                "scale them to 0..255 and convert them with astype(np.uint8)" if self.images.dtype.kind == "f" else ""
+            )
+            raise DataError(f"{self.name}: expected images as uint8 [n, {SIDE}, {SIDE}], got {found}", hint)
         if len(self.images) == 0:
             raise DataError(f"{self.name}: no digits in it")
         if self.labels is not None:
@@ -47,7 +50,9 @@ class Digits:
     def of_arrays(
         cls, images: np.ndarray, labels: np.ndarray | None, writers: np.ndarray | None = None, name: str = "digits"
     ) -> Self:
-        """Returns digits from arrays whose images may also be rows of pixels, uint8 [n, 784]."""
+        """Returns digits from arrays; images may also be rows of pixels, [n, 784], and of any integer type."""
+        if images.dtype.kind in "iu" and images.size and images.min() >= 0 and images.max() <= INK:
+            images = images.astype(np.uint8)
         is_flat = images.ndim == 2 and images.shape[1] == PIXELS
         return cls(images.reshape(-1, SIDE, SIDE) if is_flat else images, labels, writers, name)
 

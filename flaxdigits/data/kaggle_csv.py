@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LABEL = "label"
-INDEX_NAMES = ("", "Unnamed: 0")  # of the index in a file that pandas wrote, and in the frame that it reads from it
-WITHOUT_INDEX = "write it with frame.to_csv(path, index=False)"
+INDEX_NAMES = ("", "Unnamed: 0", "index")  # of the index: in a CSV, as pandas reads that, and after reset_index
+WITHOUT_INDEX = "leave it out, as frame.to_csv(path, index=False) does"
 PIXEL_NAMES = [f"pixel{i}" for i in range(PIXELS)]
 CSV_FORM: dict[str, Any] = {"delimiter": ",", "ndmin": 2, "comments": None}
 WIDTHS = f"{PIXELS + 1} columns (a label and {PIXELS} pixels) or {PIXELS}"

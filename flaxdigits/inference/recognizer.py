@@ -81,7 +81,8 @@ class Recognizer:
             ModelError: if onnxruntime fails to run the model.
         """
         if not is_images(images):
-            raise DataError(f"expected pixels as uint8 [n, 28, 28], got {images.dtype} {list(images.shape)}")
+            found = f"{images.dtype} {list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
+            raise DataError(f"expected pixels as uint8 [n, 28, 28], got {found}")
         starts = range(0, max(len(images), 1), batch)
         parts = [self._read(images[start : start + batch]) for start in starts]
         return Prediction(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))

@@ -4,9 +4,10 @@ import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from flaxdigits.errors import DeviceError
+from flaxdigits.extras import install_command
 
 BATCH_AXIS = "batch"
-EXTRAS = {"gpu": "flaxdigits[cuda]", "tpu": "flaxdigits[tpu]"}
+EXTRAS = {"gpu": "cuda", "tpu": "tpu"}
 
 
 def make_mesh(device: str, batch_size: int) -> Mesh:
@@ -29,7 +30,7 @@ def local_devices(device: str) -> list[jax.Device]:
     try:
         return jax.local_devices(backend=None if device == "auto" else device)
     except (RuntimeError, AssertionError) as error:  # the latter for an unknown name in JAX_PLATFORMS
-        hint = f"JAX supports it after: pip install '{EXTRAS[device]}'" if device in EXTRAS else ""
+        hint = f"JAX supports it after: {install_command(EXTRAS[device])}" if device in EXTRAS else ""
         raise DeviceError(f"no device of kind {device!r}: JAX finds {_kinds()}", hint) from error
 
 
@@ -42,10 +43,16 @@ def _kinds() -> str:
 
 
 def describe(mesh: Mesh) -> str:
-    """Returns a description of the devices of a mesh, such as "2 of 2 gpu (NVIDIA H200)"."""
+    """Returns a description of the devices of a mesh, such as "2 gpu (NVIDIA H200)"."""
     first = mesh.devices.flat[0]
-    kind = "" if first.device_kind == first.platform else f" ({first.device_kind})"
-    return f"{mesh.size} of {len(jax.local_devices(backend=first.platform))} {first.platform}{kind}"
+    found = len(jax.local_devices(backend=first.platform))
+    unused = "" if mesh.size == found else f" of {found}, since {found} does not divide the batch"
+    return f"{mesh.size} {describe_kind(first)}{unused}"
+
+
+def describe_kind(device: jax.Device) -> str:
+    """Returns the kind of a device, such as "cpu" or "gpu (NVIDIA H200)"."""
+    return device.platform if device.device_kind == device.platform else f"{device.platform} ({device.device_kind})"
 
 
 def replicated_sharding(mesh: Mesh) -> NamedSharding:

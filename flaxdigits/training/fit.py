@@ -12,7 +12,7 @@ from typing import Any, Literal, Self
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
 from flaxdigits.errors import ConfigError, RunExistsError
-from flaxdigits.runs import Run, check_latest, follow, point_latest
+from flaxdigits.runs import LATEST, Run, check_latest, follow, point_latest
 from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
@@ -90,7 +90,7 @@ def resume(
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = Provenance.read(run.data)
     provenance.check(run, setup.digits, setup.validation, config)
-    return Training(run, setup, lambda: point_latest(run), saved_step(run) or 0, on_progress, should_stop)
+    return Training(run, setup, lambda: point_again(run), saved_step(run) or 0, on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -134,6 +134,12 @@ def refuse_another(run: Run, config: TrainConfig | None) -> None:
         raise RunExistsError(run.path, problem, 'choose another directory, or pass if_exists="replace"')
 
 
+def point_again(run: Run) -> None:
+    """Points runs/latest at a resumed run, unless there is no runs/ here: the run is then elsewhere."""
+    if LATEST.parent.is_dir():
+        point_latest(run)
+
+
 def begin(setup: Setup, if_exists: str) -> None:
     """Makes the directory a run. The configuration, by which a run is known, is written last."""
     run = setup.run
@@ -155,7 +161,7 @@ class Training(Iterator[EpochReport]):
     Attributes:
         run: the run directory.
         config: the configuration.
-        devices: a description, such as "2 of 2 gpu (NVIDIA H200)".
+        devices: a description, such as "2 gpu (NVIDIA H200)".
         step: steps taken at the latest checkpoint or epoch.
     """
 

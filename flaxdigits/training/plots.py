@@ -85,8 +85,10 @@ def plot_mistakes(evaluation: Evaluation, path: Path) -> None:
     rows = evaluation.worst(MISTAKES)
     lines = max(1, -(-len(rows) // MISTAKES_A_ROW))
     figure = Figure(figsize=(1.25 * MISTAKES_A_ROW, 1.75 * lines + 0.6), layout="constrained")
-    title = f"The worst {len(rows)} of {evaluation.errors} mistakes" if len(rows) else "No mistakes"
-    figure.suptitle(f"{title}: row in the data (from 1), label, prediction and its probability")
+    order = f"The {len(rows)} of {evaluation.errors} mistakes that give the label the least probability, in that order"
+    figure.suptitle(
+        f"{order}\nrow in the data (from 1); label → prediction, probability" if len(rows) else "No mistakes"
+    )
     for axes, row in zip(figure.subplots(lines, MISTAKES_A_ROW, squeeze=False).flat, rows, strict=False):
         answer = evaluation.digits[row]
         axes.imshow(evaluation.images[row], cmap="gray_r", vmin=0, vmax=255)
@@ -108,7 +110,7 @@ def plot_reliability(evaluation: Evaluation, path: Path) -> None:
     accuracy.set_title(
         f"Expected calibration error {evaluation.calibration_error:.4f} over {len(evaluation.labels):,} digits\n"
         f"mean confidence {evaluation.confidence.mean():.2%}, accuracy {evaluation.accuracy:.2%}\n"
-        f"{_fullest(evaluation.reliability)}"
+        f"{_largest_bin(evaluation.reliability)}"
     )
     _save(figure, path)
 
@@ -124,10 +126,10 @@ def _accuracies(axes: Axes, reliability: Reliability) -> None:
     axes.legend(frameon=False, loc="upper left")
 
 
-def _fullest(reliability: Reliability) -> str:
-    """Returns the figures of the fullest bin, which dominates the calibration error."""
+def _largest_bin(reliability: Reliability) -> str:
+    """Returns the figures of the largest bin, which dominates the calibration error."""
     count, confidence, accuracy = np.transpose(reliability)[reliability.counts.argmax()]
-    return f"fullest bin: {count:,.0f} digits, confidence {confidence:.1%}, accuracy {accuracy:.1%}"
+    return f"largest bin: {count:,.0f} digits, confidence {confidence:.1%}, accuracy {accuracy:.1%}"
 
 
 def _counts(axes: Axes, counts: np.ndarray) -> None:

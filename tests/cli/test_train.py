@@ -15,7 +15,9 @@ from flaxdigits_cli.show import print_pretraining
 
 import flaxdigits
 from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.runs import Run
 from flaxdigits.training.loop import Progress
+from flaxdigits.training.records import Provenance
 
 PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
 
@@ -45,7 +47,7 @@ def test_train_ends_with_the_files_and_the_accuracy(folder):
 
 def test_train_prints_a_line_per_epoch(folder):
     stderr = (folder / "stderr").read_text()
-    assert stderr.startswith("runs/whole: digits.npz, 52,650 parameters, 20 epochs, on 1 of 1 cpu\n")
+    assert stderr.startswith("runs/whole: digits.npz, 52,650 parameters, 20 epochs, on 1 cpu\n")
     pattern = r"^epoch \d+  loss \S+  accuracy \S+%  val_loss \S+  val_accuracy \S+%  \S+ images/s$"
     assert len(re.findall(pattern, stderr, re.MULTILINE)) == 20
 
@@ -53,8 +55,10 @@ def test_train_prints_a_line_per_epoch(folder):
 def test_train_with_evaluate_evaluates_its_own_run(folder):
     stdout = (folder / "stdout").read_text()
     assert "model              runs/whole/model.onnx" in stdout
-    assert "data               mnist-test, 10,000 digits" in stdout
-    assert json.loads((folder / "runs/whole/metrics.json").read_text())["digits"] == 10_000
+    held_out = Provenance.read(Run(folder / "runs/whole").data)
+    count = held_out.digits - held_out.trained_on
+    assert re.search(rf"^data +.*digits.npz, held out, {count:,} digits$", stdout, re.MULTILINE)
+    assert json.loads((folder / "runs/whole/metrics.json").read_text())["digits"] == count
 
 
 def test_the_command_stands_in_the_model(folder):
@@ -74,7 +78,7 @@ def test_a_run_of_another_jax_is_noted(here, invoke):
     begun_with = json.loads(provenance.read_text())
     provenance.write_text(json.dumps(begun_with | {"jax": "0.0.1"}))
     assert (
-        f"note: begun with JAX 0.0.1, goes on with {begun_with['jax']}: "
+        f"note: begun with JAX 0.0.1, resumed with {begun_with['jax']}: "
         in invoke("train", "--resume", "runs/older")[2]
     )
 
@@ -97,7 +101,7 @@ def test_a_signal_saves_the_state_and_the_run_goes_on_with_the_same_bits(
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     message = (
-        rf"flaxdigits: {run}: stopped and saved at step {step} of 1500; go on with: flaxdigits train --resume {run}\n$"
+        rf"flaxdigits: {run}: stopped and saved at step {step} of 1500; resume with: flaxdigits train --resume {run}\n$"
     )
     assert re.search(message, stderr)
     done = run_program(folder, "train", "--resume", run)
@@ -111,7 +115,7 @@ def test_a_second_signal_ends_the_process_at_once(folder):
     process = start(folder, "--config", "config.toml", "--out", "runs/twice")
     wait_for_epochs(process, 0)
     process.send_signal(signal.SIGINT)
-    assert "once more stops at once" in process.stderr.readline()
+    assert "Ctrl-C again stops at once" in process.stderr.readline()
     process.send_signal(signal.SIGINT)
     assert process.communicate(timeout=10)[1] == ""
     assert process.returncode == -signal.SIGINT

@@ -74,6 +74,7 @@ def test_kaggles_zip_gives_train_csv_or_test_csv(tmp_path, few, to_table, to_csv
     path.write_bytes(zipped({f"{folder}{name}.csv": text for name, text in texts.items()}))
     assert same(load(path), few[:5])
     assert same(load(path, part="test"), Digits(few.images[5:]))
+    assert load(path).name == str(path)  # which a run stores, and loads again when it is resumed
 
 
 def test_an_error_in_kaggles_zip_names_the_file_in_it(tmp_path):

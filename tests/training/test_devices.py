@@ -41,10 +41,10 @@ def test_eight_devices_give_the_losses_of_one(tmp_path):
 def test_a_missing_device_is_named_with_its_extra(device):
     extra = {"gpu": "cuda", "tpu": "tpu"}[device]
     with pytest.raises(
-        DeviceError, match=rf"no device of kind '{device}': JAX finds cpu; .* pip install 'flaxdigits\[{extra}\]'"
+        DeviceError, match=rf"no device of kind '{device}': JAX finds cpu; .* pip install .*\[{extra}\]'"
     ):
         make_mesh(device, 512)
 
 
 def test_a_mesh_is_described():
-    assert describe(make_mesh("cpu", 512)) == "1 of 1 cpu"
+    assert describe(make_mesh("cpu", 512)) == "1 cpu"

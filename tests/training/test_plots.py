@@ -70,7 +70,7 @@ def test_the_reliability_picture_shows_every_bin_and_the_interval_of_each(tmp_pa
     # Gaps of 1/2, twice 1/4 and 0 over 4 digits; 3 of confidence over 4, 3 of 4 right.
     assert accuracy.get_title() == (
         "Expected calibration error 0.2500 over 4 digits\nmean confidence 75.00%, accuracy 75.00%\n"
-        "fullest bin: 2 digits, confidence 75.0%, accuracy 50.0%"
+        "largest bin: 2 digits, confidence 75.0%, accuracy 50.0%"
     )
 
 
