@@ -1,4 +1,4 @@
-# The daily acts. `just` alone lists them; every one sets up what it needs first.
+# Recipes for daily use. `just` alone lists them; each one installs what it needs first.
 
 set positional-arguments
 
@@ -14,49 +14,58 @@ setup:
     @uv pip install --quiet --python {{bin}}/python --require-hashes --requirement requirements.txt
     @uv pip install --quiet --python {{bin}}/python --no-deps --no-build-isolation --editable .
 
-# Train on the embedded MNIST (or: just train train.csv --epochs 20), export, and evaluate on the test digits
+# Train on the embedded MNIST (or: just train train.csv --epochs 20), export, and evaluate
 [no-cd]
+[no-exit-message]
 train *args: setup
     @{{bin}}/flaxdigits train "$@" --evaluate
 
 # Evaluate a run or an .onnx file (default: runs/latest on MNIST's 10,000 test digits)
 [no-cd]
+[no-exit-message]
 eval *args: setup
     @{{bin}}/flaxdigits eval "$@"
 
 # Export a run as an ONNX file (default: runs/latest)
 [no-cd]
+[no-exit-message]
 export *args: setup
     @{{bin}}/flaxdigits export "$@"
 
 # Read digits from pictures, a CSV or an .npz
 [no-cd]
+[no-exit-message]
 predict *args: setup
     @{{bin}}/flaxdigits predict "$@"
 
 # Write Kaggle's submission file (just submit test.csv), and with --upload hand it in
 [no-cd]
+[no-exit-message]
 submit *args: setup
     @{{bin}}/flaxdigits submit "$@"
 
 # Describe an .onnx file, and list how it breaks the contract (default: the shipped model)
 [no-cd]
+[no-exit-message]
 inspect *args: setup
     @{{bin}}/flaxdigits inspect "$@"
 
 # Check that a model reproduces its golden vectors here (default: the shipped model)
 [no-cd]
+[no-exit-message]
 verify *args: setup
     @{{bin}}/flaxdigits verify "$@"
 
 # List versions and devices, and how to install missing parts
 [no-cd]
+[no-exit-message]
 doctor *args: setup
     @{{bin}}/flaxdigits doctor "$@"
 
 port := "8000"
 
 # Build the page and serve it on http://127.0.0.1:8000 (own model: just web MODEL.onnx GOLDEN_FOLDER); needs Node.js
+[no-exit-message]
 web *args:
     @python3 -c "import socket, sys; sys.exit(not socket.socket().connect_ex(('127.0.0.1', {{port}})) and \
         'port {{port}} is in use by another program; choose a free one, such as: just port=8001 web')"
@@ -91,7 +100,7 @@ lint: setup
     {{bin}}/mypy || failed=1
     exit $failed
 
-# Mend lint and format where that can be done automatically
+# Fix lint and format where that can be done automatically
 fix: setup
     @{{bin}}/ruff check --fix --exit-zero .
     @{{bin}}/ruff format .
@@ -104,7 +113,7 @@ bench name="quick": setup
 build: setup
     @uv build --quiet --no-build-isolation --python {{bin}}/python --clear
 
-# Pin every package anew, for Python 3.11 to 3.14 on all platforms
+# Lock all packages to their newest versions, for Python 3.11 to 3.14 on all platforms
 lock:
     @uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
         --extra train --extra kaggle --group dev --custom-compile-command "just lock" \

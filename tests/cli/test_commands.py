@@ -128,7 +128,7 @@ def test_submit_warns_of_digits_that_the_model_was_trained_on(here, invoke, mnis
     save_csv("seen.csv", np.concatenate([mnist_train.images[:20], mnist_test.images[:10]]))
     code, _, stderr = invoke("submit", "seen.csv", "--out", "seen-predictions.csv")
     assert code == 0
-    assert stderr.startswith("warning: 20 of these digits are among MNIST's training digits")
+    assert stderr.startswith("warning: the model was trained on 20 of these digits")
     assert "warning" not in invoke("submit", "seen.csv", "--model", "runs/whole", "--out", "s.csv")[2]
 
 

@@ -145,7 +145,7 @@ def test_pandas_own_default_of_to_csv_suggests_index_false(tmp_path, frame, few)
     frame.to_csv(path, index=False)
     assert same(load(path), few[:3])
     with pytest.raises(DataError) as caught:
-        load(frame.reset_index())
+        load(frame.copy().reset_index())
     assert "index=False" in caught.value.hint
 
 
