@@ -16,7 +16,7 @@ from flaxdigits.runs import RUNS
 
 RUN = {"digits": "seed0", "digits-tiny": "tiny0"}
 HEADER = (
-    "network", "precision", "errors", "differing", "largest difference", "between batches", "MB",
+    "network", "precision", "errors", "mismatches", "largest difference", "between batch sizes", "MB",
     "one digit, ms", "digits/s at 1,000",
 )  # fmt: skip
 

@@ -1,9 +1,11 @@
 """The optional dependencies of flaxdigits, and how to install them."""
 
 import json
+import shlex
 import sys
 from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
@@ -40,12 +42,28 @@ def require(extra: str, what: str) -> None:
 
 
 def install_command(extra: str) -> str:
-    """Returns the command that adds an extra to this environment, from where flaxdigits itself was installed."""
+    """Returns the shell command that adds an extra to this environment, from where flaxdigits was installed."""
+    pip = [sys.executable, "-m", "pip"] if find_spec("pip") else ["uv", "pip"]
+    into = [] if find_spec("pip") else ["--python", sys.executable]
+    return shlex.join([*pip, "install", *into, *requirement(extra, recorded_source())])
+
+
+def recorded_source() -> dict[str, Any]:
+    """Returns the source that pip or uv has recorded (PEP 610's direct_url.json); empty for an index."""
     try:
-        recorded = distribution("flaxdigits").read_text("direct_url.json")  # PEP 610
-    except PackageNotFoundError:
-        recorded = None
-    url = json.loads(recorded)["url"] if recorded else ""
-    source = url2pathname(urlsplit(url).path) if url.startswith("file:") else "flaxdigits"
-    pip = "pip install" if find_spec("pip") else f"uv pip install --python {sys.executable}"
-    return f"{pip} '{source}[{extra}]'"
+        return json.loads(distribution("flaxdigits").read_text("direct_url.json") or "{}")
+    except PackageNotFoundError:  # a source tree on the path
+        return {}
+
+
+def requirement(extra: str, source: dict[str, Any]) -> list[str]:
+    """Returns pip's arguments for flaxdigits with an extra, from a source in the form of PEP 610."""
+    url = source.get("url", "")
+    if "vcs_info" in source:
+        url = f"{source['vcs_info']['vcs']}+{url}@{source['vcs_info']['commit_id']}"
+    if "subdirectory" in source:
+        url += f"#subdirectory={source['subdirectory']}"
+    if not url.startswith("file:"):
+        return [f"flaxdigits[{extra}] @ {url}" if url else f"flaxdigits[{extra}]"]
+    path = f"{url2pathname(urlsplit(url).path)}[{extra}]"
+    return ["-e", path] if source.get("dir_info", {}).get("editable") else [path]

@@ -76,8 +76,11 @@ class Run:
         return [path for path in named if path.exists()]
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
+    def locked(self, name: Path | None = None) -> Iterator[None]:
         """Keeps another training out of this run; the system frees the lock when the process ends.
+
+        Args:
+            name: of the run, in messages; its path by default.
 
         Raises:
             RunLockedError: if a training in it is open, in this process or another.
@@ -89,9 +92,8 @@ class Run:
         try:
             lock.acquire(timeout=0)
         except Timeout:
-            raise RunLockedError(
-                self.path, "a training in this run is open already", "wait for it to end, or close() it"
-            ) from None
+            problem, hint = "a training in this run is open already", "wait for it to end, or close() it"
+            raise RunLockedError(name or self.path, problem, hint) from None
         try:
             yield
         finally:
@@ -124,23 +126,27 @@ def follow(path: Path) -> Path:
     return path.parent / path.readlink() if path.is_symlink() else path
 
 
-def point_latest(run: Run) -> None:
+def point_latest(run: Run, latest: Path = LATEST) -> None:
     """Makes runs/latest a symbolic link to this run, if the file system has links.
+
+    Args:
+        run: the run.
+        latest: the link, as an absolute path if the working directory may have changed.
 
     Raises:
         RunError: if runs/latest is a file or a folder, which a link must not replace.
     """
-    check_latest()
-    beside = LATEST.with_name(f".latest.{os.getpid()}")
+    check_latest(latest)
+    beside = latest.with_name(f".latest.{os.getpid()}")
     try:
-        LATEST.parent.mkdir(parents=True, exist_ok=True)
-        beside.symlink_to(os.path.relpath(run.path.resolve(), LATEST.parent.resolve()))
-        os.replace(beside, LATEST)
+        latest.parent.mkdir(parents=True, exist_ok=True)
+        beside.symlink_to(os.path.relpath(run.path.resolve(), latest.parent.resolve()))
+        os.replace(beside, latest)
     except OSError:  # Windows without the right to make links: runs are then named in full
         beside.unlink(missing_ok=True)
 
 
-def check_latest() -> None:
+def check_latest(latest: Path = LATEST) -> None:
     """Raises RunError if runs/latest is a file or a folder, which a link must not replace."""
-    if LATEST.exists() and not LATEST.is_symlink():
-        raise RunError(LATEST, "expected a symbolic link to the latest run, got a file or a folder", "rename it first")
+    if latest.exists() and not latest.is_symlink():
+        raise RunError(latest, "expected a symbolic link to the latest run, got a file or a folder", "rename it first")

@@ -1,4 +1,4 @@
-"""The rooms, and which of them may import which."""
+"""The packages, and which of them may import which."""
 
 import ast
 import re
@@ -38,7 +38,7 @@ def imports(path):
 
 
 def place(module):
-    """The room, or the file above the rooms, that a module of flaxdigits is in; None for all others."""
+    """The package, or the file beside the packages, that a module of flaxdigits is in; None for all others."""
     found = re.match(r"flaxdigits\.(\w+)", module)
     return found[1] if found and found[1] in RANK else None
 
@@ -58,16 +58,16 @@ def test_an_arrow_that_points_up_would_be_found(tmp_path):
     assert "training" in map(place, imports(tmp_path / "bad.py"))
 
 
-@pytest.mark.parametrize("room", ["data", "pictures", "inference", "training", "export"])
-def test_there_is_no_circle_in_a_room(room):
+@pytest.mark.parametrize("package", ["data", "pictures", "inference", "training", "export"])
+def test_a_package_has_no_import_cycle(package):
     edges = {}
-    for path in modules(f"flaxdigits/{room}"):
-        found = (re.match(rf"flaxdigits\.{room}\.(\w+)", module) for module in imports(path))
+    for path in modules(f"flaxdigits/{package}"):
+        found = (re.match(rf"flaxdigits\.{package}\.(\w+)", module) for module in imports(path))
         edges[path.stem] = {match[1] for match in found if match and (path.parent / f"{match[1]}.py").exists()}
     while leaves := [name for name, targets in edges.items() if not targets & edges.keys()]:
         for name in leaves:
             del edges[name]
-    assert not edges, f"circle among {sorted(edges)}"
+    assert not edges, f"cycle among {sorted(edges)}"
 
 
 @pytest.mark.parametrize("name", ["benchmarks", "flaxdigits_cli"])

@@ -40,6 +40,7 @@ BASE = [
     "runs",
     "training.config",
     "training.records",
+    "export.triton",
 ]
 
 

@@ -55,7 +55,8 @@ def _devices() -> list[str]:
     from flaxdigits.training.devices import describe_kind, local_devices
 
     try:
-        return sorted({describe_kind(device) for device in local_devices("auto")})
+        devices = local_devices("auto")
+        return [f"{len(devices)} {describe_kind(devices[0])}"]
     except DeviceError as error:
         return [str(error)]
 

@@ -7,7 +7,7 @@ import typer
 
 from flaxdigits.extras import require
 from flaxdigits.inference.contract import IR_VERSION, OPSET, Precision
-from flaxdigits_cli.show import command_line, note_temperature
+from flaxdigits_cli.show import note_temperature, recorded_command
 
 if TYPE_CHECKING:
     from flaxdigits.export.export import ExportReport
@@ -35,7 +35,7 @@ def run(
     require("train", "exporting")
     from flaxdigits.export.export import export_onnx
 
-    report = export_onnx(source, out, precision=precision, command=command_line())
+    report = export_onnx(source, out, precision=precision, command=recorded_command())
     print(_text(report))
     note_temperature(report.temperature)
     if golden:

@@ -111,6 +111,8 @@ def advice(error: errors.FlaxdigitsError) -> str:
             exports = f", or export its last checkpoint with: flaxdigits export {error.run}"
             saved = (Path(error.run) / "checkpoints").exists()
             return f"finish it with: flaxdigits train --resume {error.run}{exports if saved else ''}"
+        case errors.GoldenError() if "write_golden" in error.hint:
+            return "`flaxdigits export --golden FOLDER` writes them"
         case errors.RunLockedError():
             return "wait for it to end"
         case errors.TrainingInterrupted():

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ def command_line() -> str:
     import shlex
 
     return shlex.join(["flaxdigits", *sys.argv[1:]])
+
+
+def recorded_command() -> str:
+    """Returns the running command as a file records it: with the last part of each absolute path."""
+    import shlex
+
+    return shlex.join(["flaxdigits", *(Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])])
 
 
 @contextmanager

@@ -31,8 +31,9 @@ def run(
     submission.check_test_set(digits, competition=upload)
     submission.write_submission(recognizer(digits.images).digits, out)
     print(f"{out}: {len(digits):,} predictions by {recognizer.name}")
-    if recognizer.metadata.get("training_data") == MNIST_TRAIN:
-        shared = load(MNIST_TRAIN).count_shared(digits)
+    mnist = load(MNIST_TRAIN)
+    if recognizer.metadata.get("training_data_sha256") == mnist.sha256:
+        shared = mnist.count_shared(digits)
         note(
             f"warning: the model was trained on {shared:,} of these digits, so its score is optimistic; "
             "train on the competition's own train.csv, and submit with --model runs/latest"

@@ -10,7 +10,7 @@ import typer
 
 from flaxdigits.extras import require
 from flaxdigits.training.config import PRESETS, Device, Precision, Preset, TrainConfig
-from flaxdigits_cli.show import command_line, note, note_temperature, training_bar
+from flaxdigits_cli.show import note, note_temperature, recorded_command, training_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,9 +89,13 @@ def evaluate_finished(training: "Training") -> None:
     from flaxdigits.data.load import MNIST_TEST, MNIST_TRAIN, load
     from flaxdigits_cli.eval import evaluate, held_out
 
-    path, own_data = training.run.path, training.config.data != MNIST_TRAIN
-    digits = held_out(path) if own_data and training.config.validation else load(MNIST_TEST)
-    evaluate(path, digits, out=path)
+    path, config = training.run.path, training.config
+    if config.data == MNIST_TRAIN:
+        evaluate(path, load(MNIST_TEST), out=path)
+    elif config.validation:
+        evaluate(path, held_out(path), out=path)
+    else:
+        note(f"not evaluated, since no digits were held out; on other digits: flaxdigits eval {path} DATA")
 
 
 def check_exclusive(
@@ -137,7 +141,7 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
     """Trains with a progress bar and a line per epoch."""
     with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
         training = start(on_progress=move, should_stop=interrupt.asked)
-        epochs = f"{config.epochs} epoch{'s'[: config.epochs > 1]}"
+        epochs = "1 epoch" if config.epochs == 1 else f"{config.epochs} epochs"
         before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""
         size = f"{config.parameters:,} parameters, {before}{epochs}"
         line(f"{training.run}: {config.data}, {size}, on {training.devices}")
@@ -154,7 +158,7 @@ def finish(training: "Training") -> None:
     from flaxdigits.training.records import Provenance, read_history
 
     run = training.run
-    exported = export_onnx(run, command=command_line())
+    exported = export_onnx(run, command=recorded_command())
     note_temperature(exported.temperature)
     last = read_history(run.history, training.config.epochs)[-1]
     print(f"run       {run}")

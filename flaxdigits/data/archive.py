@@ -33,7 +33,7 @@ def read_archive(source: Source, part: Part) -> Digits:
         digits = read_csv(
             lambda: io.TextIOWrapper(archive.open(chosen), encoding="utf-8-sig"), f"{source.name}/{chosen}"
         )
-        return replace(digits, name=source.name)  # which `load` takes again
+        return replace(digits, name=source.name)  # which `load` takes, when a run is resumed
 
 
 def _choose_csv(names: list[str], part: Part, archive: str) -> str:

@@ -51,7 +51,9 @@ class Digits:
         cls, images: np.ndarray, labels: np.ndarray | None, writers: np.ndarray | None = None, name: str = "digits"
     ) -> Self:
         """Returns digits from arrays; images may also be rows of pixels, [n, 784], and of any integer type."""
-        if images.dtype.kind in "iu" and images.size and images.min() >= 0 and images.max() <= INK:
+        if images.dtype.kind in "iu" and images.size:
+            if images.min() < 0 or images.max() > INK:
+                raise DataError(f"{name}: expected pixels from 0 to {INK}, got {images.min()} to {images.max()}")
             images = images.astype(np.uint8)
         is_flat = images.ndim == 2 and images.shape[1] == PIXELS
         return cls(images.reshape(-1, SIDE, SIDE) if is_flat else images, labels, writers, name)

@@ -33,7 +33,7 @@ def load(source: "Loadable" = MNIST_TRAIN, *, part: Part = "train") -> Digits:
             - "mnist-train" (60,000 digits with their writers) or "mnist-test" (10,000), both embedded;
             - a path to a Kaggle CSV (plain, .gz or .zip), an IDX file of images with its labels beside
               it, an .npz, or a folder of pictures with one sub-folder for each class, 0 to 9;
-            - images, uint8 [n, 28, 28] or [n, 784], or a tuple (images, labels);
+            - images, integers [n, 28, 28] or [n, 784] in 0..255, or a tuple (images, labels);
             - a pandas DataFrame in Kaggle's form;
             - Digits, which are returned as they are.
         part: which file to take from a .zip with both train.csv and test.csv, as Kaggle's has;

@@ -52,7 +52,7 @@ def export_onnx(
     Args:
         run: the run directory; runs/latest by default.
         out: the file; by default model.onnx in the run, or model-int8.onnx and the like.
-        precision: of the kernels: float16 takes half the bytes, int8 a quarter, and is the fastest.
+        precision: of the weights: float16 takes half the bytes, int8 a quarter, and is the fastest.
         command: the command line, for the metadata.
 
     Raises:
@@ -121,7 +121,7 @@ def make_metadata(
 ) -> Metadata:
     """Returns the metadata of an exported file; `accuracy` is the network's on the 10,000 test digits."""
     config, data = TrainConfig.from_toml(run.config), Provenance.read(run.data)
-    config = config.changed(data=Path(config.data).name)  # the file is handed out; paths of this machine are not
+    config = config.changed(data=base_name(config.data))  # the file is handed out, the paths of this machine are not
     return Metadata(
         name=f"flaxdigits {type(network).__name__}",
         version=__version__,
@@ -133,7 +133,7 @@ def make_metadata(
         temperature=f"{temperature:.4f}",
         precision=precision,
         weights_sha256=weights_sha256(network),
-        training_data=Path(data.name).name,
+        training_data=base_name(data.name),
         training_data_sha256=data.sha256,
         training_rows_in_mnist_test=str(data.rows_in_mnist_test),
         config=tomli_w.dumps(config.to_dict()),
@@ -143,6 +143,11 @@ def make_metadata(
         test_data="MNIST's 10000 test digits",
         command=command,
     )
+
+
+def base_name(path: str) -> str:
+    """Returns the name of a file or a folder without the path to it; another name as it is."""
+    return Path(path).absolute().name
 
 
 def stated_accuracy(accuracy: float, precision: Precision, shared: int) -> str:

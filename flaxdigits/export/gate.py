@@ -36,7 +36,7 @@ def check_gate(
         model: the bytes of the file.
         expected: the network's probabilities.
         digits: n labelled digits.
-        precision: of the model's kernels. In float32 it must reproduce the network; a quantised one may make
+        precision: of the model's weights. In float32 it must reproduce the network; a quantised one may make
             MAX_ADDED_ERRORS errors more.
 
     Raises:

@@ -1,4 +1,4 @@
-"""Smaller forms of a float32 ONNX model: kernels as float16, and static int8 quantisation by onnxruntime."""
+"""Smaller forms of a float32 ONNX model: weights as float16, and static int8 quantisation by onnxruntime."""
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +18,7 @@ CALIBRATION_BATCH = 1000  # digits per call
 
 
 def to_precision(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProto:
-    """Returns a float32 model with its kernels in another precision."""
+    """Returns a float32 model with its weights in another precision."""
     if precision == "float16":
         return to_float16(model)
     if precision == "int8":
@@ -27,7 +27,7 @@ def to_precision(model: onnx.ModelProto, precision: Precision) -> onnx.ModelProt
 
 
 def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Returns the model with its kernels stored as float16, in half the bytes.
+    """Returns the model with its weight matrices stored as float16, in half the bytes.
 
     Runtimes cast them to float32 once, when they load the file, so the arithmetic is float32 everywhere.
     """
@@ -49,7 +49,7 @@ def to_int8(model: onnx.ModelProto, calibration: UInt8[np.ndarray, "n 28 28"]) -
     """Returns the model with its dense layers in int8: static quantisation, in the QDQ form, per channel.
 
     Scales and zero points are constants of the file, so a prediction does not depend on the rest of the batch, as
-    it does with dynamic quantisation. Kernels use 7 of the 8 bits: x86 without VNNI adds two products of uint8 and
+    it does with dynamic quantisation. Weights use 7 of the 8 bits: x86 without VNNI adds two products of uint8 and
     int8 in 16 bits, which 255 * 127 * 2 overflows and 255 * 64 * 2 does not. Logits stay float32. Runtimes may round
     activations differently, within contract.INT8_TOLERANCE.
 

@@ -1,4 +1,4 @@
 """Reads digits with an ONNX model, on numpy and onnxruntime; `inspection` also needs onnx.
 
-Other rooms use `contract` (the names in the file), `recognizer.Recognizer`, `golden` and `shipped`.
+Other packages use `contract` (the names in the file), `recognizer.Recognizer`, `golden` and `shipped`.
 """

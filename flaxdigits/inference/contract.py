@@ -1,6 +1,6 @@
 """The contract of every ONNX file that flaxdigits writes or reads.
 
-Raw pixels go in, the digit and its probabilities come out. The room that writes a model (`export`) and the one that
+Raw pixels go in, the digit and its probabilities come out. The package that writes a model (`export`) and the one that
 reads it (`inference`) both take names, types and versions from here.
 """
 
@@ -12,7 +12,7 @@ from flaxdigits.convention import CLASSES, SIDE
 OPSET = 17  # of 2022; every onnxruntime since 1.12 loads it
 IR_VERSION = 8
 
-Precision = Literal["float32", "float16", "int8"]  # of the kernels in a file
+Precision = Literal["float32", "float16", "int8"]  # of the weights in a file
 
 
 class Tensor(NamedTuple):
@@ -53,7 +53,7 @@ class Metadata(NamedTuple):
     hidden: str  # JSON list of widths
     temperature: str  # divides the logits, inside the graph
     parameters: str
-    precision: str  # of the kernels: float32, float16 or int8
+    precision: str  # of the weights: float32, float16 or int8
     weights_sha256: str  # of the float32 weights
     training_data: str
     training_data_sha256: str

@@ -120,7 +120,7 @@ def _read(folder: Path) -> _Vectors:
             model_sha256=description["model"]["sha256"],
         )
     except OSError as error:
-        hint = "write_golden, or `flaxdigits export --golden FOLDER`, writes them"
+        hint = "inference.golden.write_golden writes them"
         raise GoldenError(f"{error.filename}: {error.strerror}", hint) from error
     except KeyError as error:
         raise GoldenError(f"{path}: not golden vectors: {error} is missing") from error

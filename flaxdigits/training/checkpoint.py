@@ -26,9 +26,6 @@ from flaxdigits.training.step import TrainState, init_state
 P = ParamSpec("P")
 R = TypeVar("R")
 
-# Orbax logs every file it writes; its errors come as exceptions.
-logging.getLogger("absl").setLevel(logging.CRITICAL)
-
 
 def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
     """Runs a function in a thread of its own, away from a running event loop such as a notebook's.
@@ -123,6 +120,7 @@ def _open(folder: Path, cleanup: bool) -> Iterator[ocp.training.Checkpointer]:
     policies = ocp.training.preservation_policies
     saving = ocp.training.save_decision_policies
     with (
+        _without_log(),
         _without_brackets(folder.resolve()) as path,  # Orbax takes absolute paths only
         ocp.training.Checkpointer(
             path,
@@ -132,6 +130,18 @@ def _open(folder: Path, cleanup: bool) -> Iterator[ocp.training.Checkpointer]:
         ) as checkpointer,
     ):
         yield checkpointer
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Silences absl's logger: Orbax logs every file that it writes, and its errors are exceptions as well."""
+    logger = logging.getLogger("absl")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from flaxdigits.errors import DeviceError
 from flaxdigits.extras import install_command
 
 BATCH_AXIS = "batch"
-EXTRAS = {"gpu": "cuda", "tpu": "tpu"}
+ACCELERATORS = {"gpu": "cuda", "tpu": "tpu"}
 
 
 def make_mesh(device: str, batch_size: int) -> Mesh:
@@ -30,7 +30,7 @@ def local_devices(device: str) -> list[jax.Device]:
     try:
         return jax.local_devices(backend=None if device == "auto" else device)
     except (RuntimeError, AssertionError) as error:  # the latter for an unknown name in JAX_PLATFORMS
-        hint = f"JAX supports it after: {install_command(EXTRAS[device])}" if device in EXTRAS else ""
+        hint = f"JAX supports it after: {install_command(ACCELERATORS[device])}" if device in ACCELERATORS else ""
         raise DeviceError(f"no device of kind {device!r}: JAX finds {_kinds()}", hint) from error
 
 

@@ -1,13 +1,14 @@
 """fit and resume: from digits and a configuration to a run directory with a trained network in it."""
 
+import atexit
 import shutil
 import signal
 import threading
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
+from weakref import WeakSet
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
@@ -22,6 +23,14 @@ from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.records import EpochReport, Provenance, load_again
 
 MAX_STEPS = 2**31 - 1  # the step is an int32
+OPEN: "WeakSet[Training]" = WeakSet()  # closed at exit, while modules can still be used
+
+
+@atexit.register
+def close_all() -> None:
+    """Closes the trainings that are still open."""
+    for training in list(OPEN):
+        training.close()
 
 
 def fit(
@@ -90,7 +99,7 @@ def resume(
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = Provenance.read(run.data)
     provenance.check(run, setup.digits, setup.validation, config)
-    return Training(run, setup, lambda: point_again(run), saved_step(run) or 0, on_progress, should_stop)
+    return Training(run, setup, lambda: point_again(setup), saved_step(run) or 0, on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -104,6 +113,7 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
         stage="training",
         config=config.changed(data=digits.name),
         name=run.path,
+        latest=LATEST.absolute(),
         run=absolute,
         checkpoints=absolute.checkpoints,
         make_model=make_model,
@@ -134,10 +144,10 @@ def refuse_another(run: Run, config: TrainConfig | None) -> None:
         raise RunExistsError(run.path, problem, 'choose another directory, or pass if_exists="replace"')
 
 
-def point_again(run: Run) -> None:
+def point_again(setup: Setup) -> None:
     """Points runs/latest at a resumed run, unless there is no runs/ here: the run is then elsewhere."""
-    if LATEST.parent.is_dir():
-        point_latest(run)
+    if setup.latest.parent.is_dir():
+        point_latest(setup.run, setup.latest)
 
 
 def begin(setup: Setup, if_exists: str) -> None:
@@ -149,7 +159,7 @@ def begin(setup: Setup, if_exists: str) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     Provenance.of(setup.digits, setup.validation, setup.config).save(run.data)
     setup.config.save(run.config)
-    point_latest(run)
+    point_latest(run, setup.latest)
 
 
 class Training(Iterator[EpochReport]):
@@ -159,7 +169,7 @@ class Training(Iterator[EpochReport]):
     referenced, as after a `break` out of `for report in flaxdigits.fit(digits)`.
 
     Attributes:
-        run: the run directory.
+        run: the run directory, as it was named: a relative path belongs to the working directory of then.
         config: the configuration.
         devices: a description, such as "2 gpu (NVIDIA H200)".
         step: steps taken at the latest checkpoint or epoch.
@@ -180,7 +190,7 @@ class Training(Iterator[EpochReport]):
         watch = (on_progress or (lambda _: None), self._stop)
         # A generator that knew this object would be saved by the garbage collector, anywhere and at any time.
         self._epochs = train(setup, begin, lambda: pretrained_params(setup, *watch), *watch)
-        weakref.finalize(self, self._epochs.close)  # also at exit, while modules can still be used
+        OPEN.add(self)
 
     def __enter__(self) -> Self:
         return self

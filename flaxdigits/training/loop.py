@@ -56,7 +56,8 @@ class Setup:
     stage: Stage
     config: TrainConfig
     name: Path  # of the run, in messages
-    run: Run  # of absolute paths: the working directory may change between two epochs
+    run: Run  # like `latest` of absolute paths: the working directory may change between two epochs
+    latest: Path
     checkpoints: Path
     make_model: Callable[[TrainConfig, Keys], nnx.Module]
     keys: Keys
@@ -93,7 +94,7 @@ class Loop:
         )
         self.compiled: jax.stages.Compiled | None = None
         self.slice_steps = 1  # adapted to SLICE_SECONDS
-        self.saved_at = time.monotonic()
+        self.saved_at, self.saved_step = time.monotonic(), 0
         arrays = setup.training.images, setup.training.known_labels()
         self.sharding = replicated_sharding(setup.mesh)
         self.images, self.labels = jax.device_put(arrays, self.sharding)
@@ -114,6 +115,7 @@ class Loop:
         """
         saved = restore_state(jax.eval_shape(self.init_state), self.setup.checkpoints, self.sharding)
         if saved is not None:
+            self.saved_step = int(saved.step)
             return saved
         params = initial_params()
         with jax.default_device(self.setup.mesh.devices.flat[0]):
@@ -189,14 +191,14 @@ class Loop:
             if not all_finite(state.params):
                 raise self.failure("a weight became infinite or NaN", self.progress(state))
             save_state(state, self.setup.checkpoints)
-            self.saved_at = time.monotonic()
+            self.saved_at, self.saved_step = time.monotonic(), int(state.step)
 
     def save_before_exit(self, state: TrainState) -> None:
         """Saves the state, or warns that it cannot: when the interpreter exits, Orbax can no longer start threads."""
         if threading.main_thread().is_alive():
             self.save(state, now=True)
-        else:
-            lost = "not closed before exit, so the steps since its last checkpoint are lost"
+        elif self.saved_step < int(state.step):
+            lost = f"not closed before exit, so the steps after step {self.saved_step} are lost"
             warnings.warn(f"{self.setup.name}: {lost}; use: with flaxdigits.fit(...) as training", stacklevel=2)
 
 
@@ -223,7 +225,7 @@ def train(
         should_stop: as for `Loop`.
     """
     run = setup.run
-    with Run(setup.name).locked():
+    with setup.run.locked(setup.name):
         begin()
         loop = Loop(setup, on_progress, should_stop)
         state = loop.restore(initial_params)

@@ -103,7 +103,7 @@ def predict_logits(model: nnx.Module, images: Shaped[np.ndarray, "n 28 28"]) -> 
 
 
 def in_batches(predict: Callable[[np.ndarray], Array], images: Shaped[np.ndarray, "n 28 28"]) -> np.ndarray:
-    """Returns a function's results for all images, called with at most 2,000 of them at a time."""
+    """Returns a function's results for all images, called with at most BATCH of them at a time."""
     return np.concatenate([predict(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
 
 

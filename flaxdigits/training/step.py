@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
 from flaxdigits.convention import CLASSES
 from flaxdigits.training.augmentation import annealed_strength, augment
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.devices import batch_sharding
+from flaxdigits.training.devices import batch_sharding, replicated_sharding
 from flaxdigits.training.model import Params, Variables, logits_of, merge, split
 
 EMA_RAMP = 10  # the averages forget the initial weights: their decay is at most (1 + step) / (10 + step)
@@ -95,7 +95,7 @@ def make_advance(
     """
     optimizer = make_optimizer(config, steps_per_epoch)
 
-    @partial(jax.jit, donate_argnums=0)
+    @partial(jax.jit, donate_argnums=0, out_shardings=replicated_sharding(mesh))
     def advance(
         state: TrainState,
         images: UInt8[Array, "n 28 28"],

@@ -66,6 +66,7 @@ def fill(mnist_train, mnist_test, run_program):
         assert done.returncode == 0, done.stderr
         (folder / "stdout").write_text(done.stdout)
         (folder / "stderr").write_text(done.stderr)
+        shutil.copy(folder / "runs/whole/metrics.json", folder)  # before an `eval` writes its own
         return folder
 
     return fill

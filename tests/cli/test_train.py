@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from flaxdigits_cli.show import print_pretraining
 
@@ -58,12 +59,22 @@ def test_train_with_evaluate_evaluates_its_own_run(folder):
     held_out = Provenance.read(Run(folder / "runs/whole").data)
     count = held_out.digits - held_out.trained_on
     assert re.search(rf"^data +.*digits.npz, held out, {count:,} digits$", stdout, re.MULTILINE)
-    assert json.loads((folder / "runs/whole/metrics.json").read_text())["digits"] == count
+    assert json.loads((folder / "metrics.json").read_text())["digits"] == count
 
 
 def test_the_command_stands_in_the_model(folder):
     command = Recognizer(folder / "runs/whole/model.onnx").metadata["command"]
     assert command == "flaxdigits train --config config.toml --out runs/whole --evaluate"
+
+
+def test_inverted_digits_and_none_held_out_are_noted(here, invoke, few):
+    np.savez("inverted.npz", images=255 - few.images, labels=few.labels)
+    Path("all.toml").write_text("validation = 0\nhidden = [8]\nepochs = 1\n")
+    code, stdout, stderr = invoke("train", "inverted.npz", "--config", "all.toml", "--out", "runs/all", "--evaluate")
+    assert code == 0
+    assert stderr.startswith("warning: most pixels are ink")
+    assert "not evaluated, since no digits were held out" in stderr
+    assert "errors" not in stdout
 
 
 def test_a_finished_run_is_not_trained_again(here, invoke):

@@ -128,7 +128,7 @@ def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
         (
             ["verify", "runs/whole", "nothing"],
             "nothing/golden.json",
-            "`flaxdigits export --golden FOLDER`, writes them",
+            "`flaxdigits export --golden FOLDER` writes them",
         ),
     ],
 )

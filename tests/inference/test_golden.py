@@ -142,7 +142,7 @@ def test_a_flipped_byte_of_the_pixels_shows(recognizer, folder):
 @pytest.mark.parametrize("name", ["golden.json", "pixels.bin"])
 def test_a_missing_file_is_named_with_the_function_that_writes_it(recognizer, folder, name):
     (folder / name).unlink()
-    hint = "write_golden, or `flaxdigits export --golden FOLDER`, writes them"
+    hint = "inference.golden.write_golden writes them"
     assert complaint(recognizer, folder) == f"{folder / name}: No such file or directory; {hint}"
 
 

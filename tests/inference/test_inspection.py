@@ -52,7 +52,7 @@ def test_the_most_frequent_operator_comes_first(forms):
 
 
 @pytest.mark.parametrize("kind", sorted(BROKEN.keys() - UNREADABLE - NOT_A_FILE - ONLY_WHEN_RUN))
-def test_what_a_recognizer_refuses_is_among_the_breaches(kind, tmp_path, write_model):
+def test_what_a_recognizer_refuses_is_among_the_violations(kind, tmp_path, write_model):
     found = inspect_broken(kind, tmp_path, write_model)
     with pytest.raises(ModelError) as caught:
         Recognizer(found.path)
@@ -91,13 +91,13 @@ def test_all_breaches_are_named_and_not_the_first_alone(tmp_path, write_model):
     ]
 
 
-def test_weights_in_another_file_are_a_breach(tmp_path, write_model):
+def test_weights_in_another_file_are_a_violation(tmp_path, write_model):
     found = inspect_broken("external data", tmp_path, write_model)
     assert found.violations[0] == "expected all weights in the one file, got 1 in another"
     assert found.inputs == {"pixels": "tensor(uint8) [batch, 28, 28]"}
 
 
-def test_an_operator_of_onnxruntime_itself_is_a_breach_though_it_runs(tmp_path, write_model):
+def test_an_operator_of_onnxruntime_itself_is_a_violation_though_it_runs(tmp_path, write_model):
     model = onnx.load(write_model(tmp_path / "m.onnx", np.zeros((784, 10))))
     gemm = next(node for node in model.graph.node if node.op_type == "Gemm")
     gemm.op_type, gemm.domain = "FusedGemm", "com.microsoft"
@@ -170,7 +170,7 @@ def test_functions_of_the_file_are_its_own_and_what_they_call_is_counted(tmp_pat
     assert not any("ONNX's own operators" in violation for violation in found.violations)
 
 
-def test_newer_versions_are_cautions(tmp_path):
+def test_newer_versions_are_warnings(tmp_path):
     assert inspect_model(model_of([], opsets=(("", 21), ("ai.onnx.ml", 99)), ir_version=10), tmp_path).warnings == [
         "opset 21: the contract has 17, and older runtimes cannot load more",
         "IR version 10: the contract has 8, and older runtimes cannot load more",

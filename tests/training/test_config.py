@@ -1,14 +1,20 @@
+from typing import get_args
+
 import pytest
 
 from flaxdigits.errors import ConfigError
 from flaxdigits.inference import shipped
-from flaxdigits.training.config import PRESETS, Augmentation, TrainConfig
+from flaxdigits.training.config import PRESETS, Augmentation, Preset, TrainConfig
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_survives_toml(name, tmp_path):
     PRESETS[name].save(tmp_path / "config.toml")
     assert TrainConfig.from_toml(tmp_path / "config.toml") == PRESETS[name]
+
+
+def test_the_names_of_the_presets_are_all_that_can_be_chosen():
+    assert get_args(Preset) == tuple(PRESETS)
 
 
 def test_a_change_survives_toml(tmp_path):

@@ -1,3 +1,4 @@
+import gc
 import json
 import shutil
 import signal
@@ -324,25 +325,45 @@ def test_a_training_left_open_at_exit_is_warned_of_in_place_of_a_traceback(tmp_p
     script = """
 import flaxdigits as fd
 digits, config = fd.load()[:500], fd.TrainConfig(hidden=(8,), epochs=2, batch_size=100, validation=0)
+finished = fd.fit(digits, config, "finished")
+next(finished), next(finished)
 training = fd.fit(digits, config, "run")
 next(training)
 """
     ended = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert ended.returncode == 0
     assert "Traceback" not in ended.stderr
-    assert "run: not closed before exit, so the steps since its last checkpoint are lost" in ended.stderr
+    assert "run: not closed before exit, so the steps after step 0 are lost" in ended.stderr
+    assert "finished: " not in ended.stderr
 
 
 def test_a_run_is_written_where_it_began_when_the_working_directory_changes(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    training = fit(digits, SMALL.changed(epochs=2), "run")
-    next(training)
+    training = fit(digits, SMALL.changed(epochs=2), "runs/a")
     (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    next(training)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(RunLockedError, match="^runs/a: "):
+        next(resume("runs/a", digits))
     monkeypatch.chdir(tmp_path / "elsewhere")
     next(training)
     training.close()
     assert list(Path.cwd().iterdir()) == []
-    assert len(Run(tmp_path / "run").history_frame()) == 2
+    assert len(Run(tmp_path / "runs/latest").history_frame()) == 2
+
+
+def test_a_training_whose_callback_refers_to_it_is_saved_when_it_is_dropped(digits, tmp_path):
+    class Watcher:
+        def move(self, progress):
+            self.step = progress.step
+
+    watcher = Watcher()
+    watcher.training = fit(digits, SMALL, tmp_path / "run", on_progress=watcher.move)
+    next(watcher.training)
+    del watcher
+    gc.collect()
+    assert [report.epoch for report in resume(tmp_path / "run", digits)] == [2, 3]
 
 
 def test_more_steps_than_an_int32_counts_are_refused_before_anything_is_written(digits, tmp_path):
