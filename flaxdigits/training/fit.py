@@ -123,8 +123,10 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
         training=training,
         validation=validation,
     )
-    if setup.steps > MAX_STEPS:
-        raise ConfigError(f"epochs: expected at most {MAX_STEPS // setup.steps_per_epoch:,}, got {config.epochs:,}")
+    for name in ("epochs", "pretraining_epochs"):
+        epochs, most = getattr(config, name), MAX_STEPS // setup.steps_per_epoch
+        if epochs > most:
+            raise ConfigError(f"{name}: expected at most {most:,} of {len(training):,} digits, got {epochs:,}")
     return setup
 
 

@@ -77,6 +77,18 @@ def test_inverted_digits_and_none_held_out_are_noted(here, invoke, few):
     assert "errors" not in stdout
 
 
+def test_a_run_without_any_checkpoint_is_noted_and_one_of_its_pretraining_counts(here, invoke):
+    words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/lost"]
+    assert invoke("train", *words)[0] == 0
+    noted = []
+    for pretrained in (False, True):
+        shutil.rmtree("runs/lost/checkpoints")
+        if pretrained:
+            Path("runs/lost/pretraining").mkdir()
+        noted.append("has no checkpoint yet" in invoke("train", "--resume", "runs/lost")[2])
+    assert noted == [True, False]
+
+
 def test_a_finished_run_is_not_trained_again(here, invoke):
     code, _, stderr = invoke("train", "--resume", "runs/whole")
     assert code == 0

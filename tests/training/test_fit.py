@@ -366,9 +366,11 @@ def test_a_training_whose_callback_refers_to_it_is_saved_when_it_is_dropped(digi
     assert [report.epoch for report in resume(tmp_path / "run", digits)] == [2, 3]
 
 
-def test_more_steps_than_an_int32_counts_are_refused_before_anything_is_written(digits, tmp_path):
-    with pytest.raises(ConfigError, match=r"epochs: expected at most [\d,]+, got 2,000,000,000"):
-        fit(digits, SMALL.changed(epochs=2_000_000_000), tmp_path / "run")
+@pytest.mark.parametrize("name", ["epochs", "pretraining_epochs"])
+def test_more_steps_than_an_int32_counts_are_refused_before_anything_is_written(name, digits, tmp_path):
+    config = SMALL.changed(hidden=(144, 36), **{name: 2_000_000_000})
+    with pytest.raises(ConfigError, match=rf"^{name}: expected at most .* got 2,000,000,000"):
+        fit(digits, config, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
