@@ -67,6 +67,7 @@ def test_the_command_stands_in_the_model(folder):
     assert command == "flaxdigits train --config config.toml --out runs/whole --evaluate"
 
 
+@pytest.mark.slow
 def test_inverted_digits_and_none_held_out_are_noted(here, invoke, few):
     np.savez("inverted.npz", images=255 - few.images, labels=few.labels)
     Path("all.toml").write_text("validation = 0\nhidden = [8]\nepochs = 1\n")
@@ -77,6 +78,7 @@ def test_inverted_digits_and_none_held_out_are_noted(here, invoke, few):
     assert "errors" not in stdout
 
 
+@pytest.mark.slow
 def test_a_run_without_any_checkpoint_is_noted_and_one_of_its_pretraining_counts(here, invoke):
     words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/lost"]
     assert invoke("train", *words)[0] == 0
@@ -171,6 +173,7 @@ def test_a_second_training_of_the_same_run_is_refused(here, invoke):
     )
 
 
+@pytest.mark.slow
 def test_a_run_s_name_may_look_like_markup_or_like_a_pattern(here, invoke, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then draws its bar
     words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/[bold]x[/bold]"]

@@ -321,6 +321,7 @@ def test_a_with_statement_saves_a_training_that_an_error_in_its_body_ends(digits
     assert [report.epoch for report in resume(run, digits)] == [2, 3]
 
 
+@pytest.mark.slow
 def test_a_training_left_open_at_exit_is_warned_of_in_place_of_a_traceback(tmp_path):
     script = """
 import flaxdigits as fd
@@ -337,6 +338,7 @@ next(training)
     assert "finished: " not in ended.stderr
 
 
+@pytest.mark.slow
 def test_a_run_is_written_where_it_began_when_the_working_directory_changes(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     training = fit(digits, SMALL.changed(epochs=2), "runs/a")
