@@ -1,13 +1,8 @@
 """The optional dependencies of flaxdigits, and how to install them."""
 
-import json
-import shlex
 import sys
-from importlib.metadata import PackageNotFoundError, distribution
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from flaxdigits.errors import MissingExtraError
 
@@ -43,6 +38,8 @@ def require(extra: str, what: str) -> None:
 
 def install_command(extra: str) -> str:
     """Returns the shell command that adds an extra to this environment, from where flaxdigits was installed."""
+    import shlex  # as those below not needed to read a digit, and urllib.request slow to import
+
     pip = [sys.executable, "-m", "pip"] if find_spec("pip") else ["uv", "pip"]
     into = [] if find_spec("pip") else ["--python", sys.executable]
     return shlex.join([*pip, "install", *into, *requirement(extra, recorded_source())])
@@ -50,6 +47,9 @@ def install_command(extra: str) -> str:
 
 def recorded_source() -> dict[str, Any]:
     """Returns the source that pip or uv has recorded (PEP 610's direct_url.json); empty for an index."""
+    import json
+    from importlib.metadata import PackageNotFoundError, distribution
+
     try:
         return json.loads(distribution("flaxdigits").read_text("direct_url.json") or "{}")
     except PackageNotFoundError:  # a source tree on the path
@@ -58,6 +58,9 @@ def recorded_source() -> dict[str, Any]:
 
 def requirement(extra: str, source: dict[str, Any]) -> list[str]:
     """Returns pip's arguments for flaxdigits with an extra, from a source in the form of PEP 610."""
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
     url = source.get("url", "")
     if "vcs_info" in source:
         url = f"{source['vcs_info']['vcs']}+{url}@{source['vcs_info']['commit_id']}"

@@ -1,13 +1,16 @@
 """`flaxdigits submit`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flaxdigits.extras import require
 from flaxdigits_cli.models import ModelOption, find_model
 from flaxdigits_cli.show import command_line, note
+
+if TYPE_CHECKING:
+    from flaxdigits.data.digits import Digits
 
 
 def run(
@@ -21,7 +24,7 @@ def run(
 ) -> None:
     """Writes the submission, and uploads it on request."""
     from flaxdigits import submission
-    from flaxdigits.data.load import MNIST_TRAIN, load
+    from flaxdigits.data.load import load
     from flaxdigits.inference.recognizer import Recognizer
 
     if upload:
@@ -31,9 +34,7 @@ def run(
     submission.check_test_set(digits, competition=upload)
     submission.write_submission(recognizer(digits.images).digits, out)
     print(f"{out}: {len(digits):,} predictions by {recognizer.name}")
-    mnist = load(MNIST_TRAIN)
-    if recognizer.metadata.get("training_data_sha256") == mnist.sha256:
-        shared = mnist.count_shared(digits)
+    if shared := _count_seen(recognizer.metadata, digits):
         note(
             f"warning: the model was trained on {shared:,} of these digits, so its score is optimistic; "
             "train on the competition's own train.csv, and submit with --model runs/latest"
@@ -44,3 +45,13 @@ def run(
         print(f"Kaggle: {submission.upload(out, message)}")
     else:
         note(f"to upload it: {command_line()} --upload")
+
+
+def _count_seen(metadata: dict[str, str], digits: "Digits") -> int:
+    """Returns how many of the digits a model was trained on, if it was trained on the embedded MNIST; otherwise 0."""
+    from flaxdigits.data.load import MNIST_TRAIN, load
+
+    if metadata.get("training_data") != MNIST_TRAIN:  # own data may have this name too, so the hash decides
+        return 0
+    mnist = load(MNIST_TRAIN)
+    return mnist.count_shared(digits) if metadata.get("training_data_sha256") == mnist.sha256 else 0
