@@ -144,7 +144,7 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
         epochs = "1 epoch" if config.epochs == 1 else f"{config.epochs} epochs"
         before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""
         size = f"{config.parameters:,} parameters, {before}{epochs}"
-        line(f"{training.run}: {config.data}, {size}, on {training.devices}")
+        line(f"{training.run}: {config.data}, {size}, on {training.devices} in {training.config.precision}")
         if not len(training):
             line(f"{training.run}: was finished already, nothing was left to train")
         for report in training:

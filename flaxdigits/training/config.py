@@ -22,7 +22,7 @@ from flaxdigits.errors import ConfigError
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Initializer = Literal["he_normal", "glorot_uniform"]
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 
 MAX_PARAMETERS = 500_000_000  # 2 GB in float32, the most that one ONNX file can hold
@@ -86,7 +86,7 @@ class TrainConfig:
     ema_decay: float = 0.998  # of the averaged weights, which are validated and exported; 0 = no average
     temperature: float = 0.0  # divides the exported logits; 0 = fitted on the held-out digits, 1 without any
     augmentation: Augmentation = field(default_factory=Augmentation)
-    precision: Precision = "float32"  # of the arithmetic; parameters are always float32
+    precision: Precision = "auto"  # of the arithmetic; "auto" becomes the fastest on the device when a run begins
     device: Device = "auto"
     seed: int = 0
     checkpoint_seconds: float = 30.0  # between checkpoints: what a power cut may cost

@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 from flaxdigits.convention import CLASSES, INK, SIDE
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
-from flaxdigits.training.model import Keys, Params, make_keys, merge
+from flaxdigits.training.model import Keys, Params, dtype_of, make_keys, merge
 
 MAPS = (12, 6)  # side of each convolution's output, units
 WINDOW, STRIDE = 5, 2
@@ -88,8 +88,8 @@ def convolve(
 
 def make_conv_stack(config: TrainConfig, keys: Keys) -> ConvStack:
     """Returns the convolutional network for a configuration's dense one, with its initial weights."""
-    rngs, dtype = nnx.Rngs(params=keys.params, dropout=keys.dropout), jnp.dtype(config.precision)
-    return ConvStack(config.hidden, initializer=config.initializer, dtype=dtype, rngs=rngs)
+    rngs = nnx.Rngs(params=keys.params, dropout=keys.dropout)
+    return ConvStack(config.hidden, initializer=config.initializer, dtype=dtype_of(config), rngs=rngs)
 
 
 def pretrained_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 from weakref import WeakSet
@@ -20,6 +21,7 @@ from flaxdigits.training.convolution import pretrained_params
 from flaxdigits.training.devices import describe, make_mesh
 from flaxdigits.training.loop import OnProgress, Setup, ShouldStop, train
 from flaxdigits.training.model import make_keys, make_model
+from flaxdigits.training.precision import fastest_precision
 from flaxdigits.training.records import EpochReport, Provenance, load_again
 
 MAX_STEPS = 2**31 - 1  # the step is an int32
@@ -107,6 +109,8 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     digits.known_labels()
     check_latest()
     mesh = make_mesh(config.device, config.batch_size)
+    if config.precision == "auto":
+        config = replace(config, precision=fastest_precision(mesh))
     training, validation = digits.split(config.validation, config.seed)
     absolute = Run(run.path.absolute())
     setup = Setup(
@@ -140,6 +144,8 @@ def refuse_existing(run: Run, if_exists: str) -> None:
 def refuse_another(run: Run, config: TrainConfig | None) -> None:
     """Raises RunExistsError if the run began with another configuration than the given one."""
     begun = TrainConfig.from_toml(run.config)
+    if config and config.precision == "auto":
+        config = replace(config, precision=begun.precision)
     changes = config.differences(begun) if config else []
     if changes:
         problem = f"holds a run of another configuration ({'; '.join(changes)})"

@@ -67,8 +67,13 @@ class DenseStack(nnx.Module):
 
 def make_model(config: TrainConfig, keys: Keys) -> DenseStack:
     """Returns the network of a configuration, with random initial weights."""
-    rngs, dtype = nnx.Rngs(params=keys.params, dropout=keys.dropout), jnp.dtype(config.precision)
-    return DenseStack(config.hidden, initializer=config.initializer, dtype=dtype, rngs=rngs)
+    rngs = nnx.Rngs(params=keys.params, dropout=keys.dropout)
+    return DenseStack(config.hidden, initializer=config.initializer, dtype=dtype_of(config), rngs=rngs)
+
+
+def dtype_of(config: TrainConfig) -> jnp.dtype:
+    """Returns the type of a network's arithmetic, float32 while the precision is "auto"."""
+    return jnp.dtype("float32" if config.precision == "auto" else config.precision)
 
 
 def make_graph(config: TrainConfig) -> nnx.GraphDef:

@@ -16,6 +16,7 @@ from flaxdigits.training.augmentation import annealed_strength, augment
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import batch_sharding, replicated_sharding
 from flaxdigits.training.model import Params, Variables, logits_of, merge, split
+from flaxdigits.training.precision import compiler_options
 
 EMA_RAMP = 10  # the averages forget the initial weights: their decay is at most (1 + step) / (10 + step)
 
@@ -95,7 +96,9 @@ def make_advance(
     """
     optimizer = make_optimizer(config, steps_per_epoch)
 
-    @partial(jax.jit, donate_argnums=0, out_shardings=replicated_sharding(mesh))
+    options = compiler_options(config.precision, mesh)
+
+    @partial(jax.jit, donate_argnums=0, out_shardings=replicated_sharding(mesh), compiler_options=options)
     def advance(
         state: TrainState,
         images: UInt8[Array, "n 28 28"],

@@ -54,7 +54,7 @@ def test_the_reference_is_the_original_recipe():
         ("validation = 1.0", "validation: expected from 0 to below 1, got 1.0"),
         ("ema_decay = 1.0", "ema_decay: expected from 0 to below 1, got 1.0"),
         ('optimizer = "sgd"', "optimizer: expected adam or adamw, got sgd"),
-        ('precision = "float16"', "precision: expected float32 or bfloat16, got float16"),
+        ('precision = "float16"', "precision: expected auto or float32 or bfloat16, got float16"),
         ("anneal = 0", "anneal: unknown name; anneal belongs under [augmentation]"),
         ("epohcs = 3", "epohcs: unknown name; did you mean epochs?"),
         ("[augmentation]\nrotate = 3", "augmentation.rotate: unknown name; did you mean augmentation.rotation?"),

@@ -132,9 +132,11 @@ def test_augmentation_is_annealed_over_the_last_share_of_the_training_alone(mnis
     assert np.abs(weights[2] - weights[5]).max() > 1e-4
 
 
-def test_an_epoch_in_one_piece_and_in_slices_gives_the_same_bits(mnist_test):
-    whole = Slices(SMALL, mnist_test, 128).take(8)
-    sliced = Slices(SMALL, mnist_test, 128).take(1, 4, 8)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_an_epoch_in_one_piece_and_in_slices_gives_the_same_bits(precision, mnist_test):
+    config = SMALL.changed(precision=precision)
+    whole = Slices(config, mnist_test, 128).take(8)
+    sliced = Slices(config, mnist_test, 128).take(1, 4, 8)
     for one, other in zip(leaves(whole), leaves(sliced), strict=True):
         np.testing.assert_array_equal(one, other)
 

@@ -1,0 +1,51 @@
+"""The precision that is fastest on a device, and the XLA options that make it so. The figures are in docs/speed.md."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from flaxdigits.training.config import Precision
+
+CPU_FLAGS = Path("/proc/cpuinfo")
+
+# Without these, XLA computes a bfloat16 product with a transposed left side, as each weight's gradient is one,
+# in a loop of its own, and the others by YNNPACK. oneDNN takes all of them, once YNNPACK is left only reductions.
+ONEDNN: dict[str, Any] = {
+    "xla_cpu_experimental_onednn_custom_call": True,
+    "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
+}
+ONEDNN_SINCE = (0, 12)  # the first JAX that has oneDNN's bfloat16 products on a CPU
+
+
+def fastest_precision(mesh: Mesh) -> Precision:
+    """Returns bfloat16 where the devices have units for it that their JAX uses, otherwise float32."""
+    device = mesh.devices.flat[0]
+    if device.platform == "cpu":
+        return "bfloat16" if uses_onednn(mesh) else "float32"
+    if device.platform == "gpu":  # from Ampere on; AMD's report no capability
+        capability = getattr(device, "compute_capability", "0")
+        return "bfloat16" if float(capability) >= 8 else "float32"
+    return "bfloat16"
+
+
+def compiler_options(precision: Precision, mesh: Mesh) -> dict[str, Any] | None:
+    """Returns the options for `jax.jit` with which this precision is fastest on the devices; None for XLA's own."""
+    return ONEDNN if precision == "bfloat16" and uses_onednn(mesh) else None
+
+
+def uses_onednn(mesh: Mesh) -> bool:
+    """Returns whether the devices are a CPU with AMX, under a JAX that can use it."""
+    return mesh.devices.flat[0].platform == "cpu" and jax.__version_info__ >= ONEDNN_SINCE and "amx_bf16" in cpu_flags()
+
+
+@cache
+def cpu_flags() -> frozenset[str]:
+    """Returns the instruction set extensions of this machine's processor, as Linux names them; none elsewhere."""
+    try:
+        lines = CPU_FLAGS.read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.split(":")[1] for line in lines if line.startswith("flags")), "").split())
