@@ -9,7 +9,7 @@ from flaxdigits.errors import MissingExtraError
 EXTRAS = {
     "train": (
         *("jax", "flax", "optax", "orbax.checkpoint", "jax2onnx", "jaxtyping"),
-        *("filelock", "matplotlib", "pandas", "scipy", "tomli_w"),
+        *("filelock", "matplotlib", "pandas", "platformdirs", "scipy", "tomli_w"),
     ),
     "kaggle": ("kaggle", "six"),
 }

@@ -10,6 +10,7 @@ import typer
 
 from flaxdigits.extras import require
 from flaxdigits.training.config import PRESETS, Device, Precision, Preset, TrainConfig
+from flaxdigits_cli.compilation_cache import use_compilation_cache
 from flaxdigits_cli.show import note, note_temperature, recorded_command, training_bar
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ def run(
     }  # fmt: skip
     check_exclusive(preset, config, resume, out, changes)
     require("train", "training")
+    use_compilation_cache()
     if resume:
         recipe, start = resumed(resume)
     else:

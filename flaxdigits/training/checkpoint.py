@@ -8,13 +8,12 @@ from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 import jax
 from flax import nnx
 from jax.sharding import Sharding
 from jaxtyping import Array
-from orbax.checkpoint import v1 as ocp
 
 from flaxdigits.errors import RunError, RunUnfinishedError
 from flaxdigits.runs import Run
@@ -22,6 +21,9 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh, replicated_sharding
 from flaxdigits.training.model import make_graph, make_keys, make_model, merge
 from flaxdigits.training.step import TrainState, init_state
+
+if TYPE_CHECKING:
+    from orbax.checkpoint import v1 as ocp
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -115,8 +117,10 @@ def trained_model(run: Run) -> tuple[TrainConfig, nnx.Module]:
 
 
 @contextmanager
-def _open(folder: Path, cleanup: bool) -> Iterator[ocp.training.Checkpointer]:
+def _open(folder: Path, cleanup: bool) -> Iterator["ocp.training.Checkpointer"]:
     """Opens the folder. Only the training process may clean up unfinished checkpoints: they may be its own."""
+    from orbax.checkpoint import v1 as ocp  # takes a second, which no training that begins has to wait for
+
     policies = ocp.training.preservation_policies
     saving = ocp.training.save_decision_policies
     with (

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,7 +24,6 @@ from flaxdigits.training.checkpoint import restore_state, save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
 from flaxdigits.training.model import Keys, Params, merge
-from flaxdigits.training.plots import plot_curves
 from flaxdigits.training.records import EpochReport, read_history, write_history
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance, make_schedule
 from flaxdigits.training.validation import validate
@@ -31,6 +31,7 @@ from flaxdigits.training.validation import validate
 Stage = Literal["pretraining", "training"]
 
 SLICE_SECONDS = 0.5  # of work on the device between two progress reports
+LATER = ("scipy.optimize", "orbax.checkpoint", "flaxdigits.training.plots")  # imported while XLA compiles
 
 
 class Progress(NamedTuple):
@@ -130,7 +131,7 @@ class Loop:
         end = (epoch + 1) * self.setup.steps_per_epoch
         order = jax.device_put(epoch_order(self.setup.keys.shuffle, epoch, len(self.images)), self.sharding)
         if self.compiled is None:  # before the clock starts
-            self.compiled = self.advance.lower(state, self.images, self.labels, order, end).compile()
+            self.compiled = compile_step(self.advance.lower(state, self.images, self.labels, order, end))
         while step < end:
             self.stop_if_asked(state)  # never between an epoch's last step and its report
             last = min(step + self.slice_steps, end)
@@ -202,6 +203,15 @@ class Loop:
             warnings.warn(f"{self.setup.name}: {lost}; use: with flaxdigits.fit(...) as training", stacklevel=2)
 
 
+def compile_step(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+    """Returns the compiled program, and imports meanwhile what is needed after the first steps only."""
+    for name in LATER:
+        threading.Thread(target=import_module, args=(name,)).start()
+    with warnings.catch_warnings():  # JAX 0.12 cannot store a program with oneDNN's products
+        warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry")
+        return lowered.compile()
+
+
 @jax.jit
 def all_finite(params: Params) -> Bool[Array, ""]:
     """Returns whether every parameter is finite."""
@@ -242,6 +252,8 @@ def train(
             raise
         finally:
             if reports:
+                from flaxdigits.training.plots import plot_curves
+
                 plot_curves(reports, run.curves)
 
 

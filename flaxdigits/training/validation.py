@@ -6,8 +6,6 @@ from typing import NamedTuple
 import numpy as np
 from flax import nnx
 from jaxtyping import Float, UInt8
-from scipy.optimize import minimize_scalar
-from scipy.special import log_softmax
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.training.model import predict_logits
@@ -34,6 +32,8 @@ def validate(model: nnx.Module, digits: Digits | None) -> Validation:
 
 def mean_loss(logits: Float[np.ndarray, "n 10"], labels: UInt8[np.ndarray, " n"]) -> float:
     """Returns the mean cross-entropy in nats."""
+    from scipy.special import log_softmax  # SciPy takes a second to import, which the first step has not to wait for
+
     return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
 
 
@@ -47,5 +47,7 @@ def fit_temperature(logits: Float[np.ndarray, "n 10"], labels: UInt8[np.ndarray,
     References:
         C. Guo, G. Pleiss, Y. Sun, K. Weinberger, "On Calibration of Modern Neural Networks", 2017.
     """
+    from scipy.optimize import minimize_scalar
+
     bounds = np.log([MIN_TEMPERATURE, MAX_TEMPERATURE])
     return float(np.exp(minimize_scalar(lambda log: mean_loss(logits / np.exp(log), labels), bounds=bounds).x))

@@ -54,7 +54,7 @@ def test_every_command_has_help(command, invoke):
 def test_the_help_of_train_shows_the_defaults(invoke, monkeypatch):
     monkeypatch.setenv("COLUMNS", "200")
     stdout = invoke("train", "--help")[1]
-    assert all(f"(default preset: {value})" in stdout for value in ("1024,512,256", "50", "512", "0.002", "float32"))
+    assert all(f"(default preset: {value})" in stdout for value in ("1024,512,256", "50", "512", "0.002", "auto"))
 
 
 @pytest.mark.parametrize(("words", "expected"), [("flaxdigits ", "predict"), ("flaxdigits train --preset ", "record")])
