@@ -105,9 +105,9 @@ fix: setup
     @{{bin}}/ruff check --fix --exit-zero .
     @{{bin}}/ruff format .
 
-# Run a benchmark, the quick ones by default (just bench training; an unknown name lists them)
-bench name="quick": setup
-    @{{bin}}/python -m benchmarks {{name}}
+# Run a benchmark, the quick ones by default (just bench peers --quick; an unknown name lists them)
+bench *args: setup
+    @{{bin}}/python -m benchmarks "$@"
 
 # Build the wheel and the source archive into dist/
 build: setup

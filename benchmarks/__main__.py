@@ -6,8 +6,8 @@ from importlib import import_module
 from flaxdigits.errors import FlaxdigitsError
 
 QUICK = ("cold_start", "reading", "photos", "gradients", "training")
-# These need Node.js and Chromium, the runs of `just ship`, or much time.
-NAMED = ("web", "precisions", "seeds", "sizes", "sure", "ablation", "pretraining", "record")
+# These need other environments, Node.js and Chromium, the runs of `just ship`, or much time.
+NAMED = ("peers", "web", "precisions", "seeds", "sizes", "sure", "ablation", "pretraining", "record")
 
 
 def main() -> None:

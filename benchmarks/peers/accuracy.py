@@ -1,0 +1,54 @@
+"""Time to accuracy: seconds from a cold process to 98, 99, 99.3 and 99.5% on the digits of held-out writers."""
+
+from pathlib import Path
+
+from benchmarks.peers.process import OURS, PeerFailed, Spec, evaluations
+from benchmarks.peers.report import Report
+
+TARGETS = (0.98, 0.99, 0.993, 0.995)
+RECIPES = [
+    (Spec(OURS, "ours"), "default-8", "default preset, 8 epochs"),
+    (Spec(OURS, "ours"), "default", "default preset"),
+    (Spec("PyTorch", "pytorch"), "documentation", "pytorch/examples, mnist: convolutions, Adadelta"),
+    (Spec("Keras, TensorFlow", "keras_tensorflow"), "documentation", "keras.io, simple MNIST convnet"),
+    (Spec("Keras, JAX", "keras_jax"), "documentation", "keras.io, simple MNIST convnet"),
+    (Spec("tinygrad", "tinygrad_peer"), "published", "examples/beautiful_mnist.py"),
+    (Spec("train_mnist_fast", "train_mnist_fast"), "published", "tuomaso/train_mnist_fast, one epoch"),
+    (Spec("the original", "original"), "original", "the original project's network and recipe"),
+]
+PATIENCE = 600  # seconds; a recipe is ended then, since the targets that it has not reached are far
+
+
+def measure(report: Report, data: Path, quick: bool) -> int:
+    """Measures and writes the section; returns how many measurements failed."""
+    report.heading(
+        "Time to accuracy",
+        "Seconds from the start of the process to the first evaluation that reaches an accuracy on 17,957 digits of "
+        f"writers that are not among the others, one run each; a recipe ends after {PATIENCE} s. Every tool but "
+        "flaxdigits' own trains the network of its own documentation.",
+    )
+    report.table("tool", "recipe", *(f"{target:.1%}" for target in TARGETS), "highest", "seconds in all")
+    return sum(
+        write(report, spec.command(data, "accuracy", f"recipe={recipe}"), spec.name, what, quick)
+        for spec, recipe, what in RECIPES
+    )
+
+
+def write(report: Report, command: list[str], name: str, what: str, quick: bool) -> bool:
+    """Runs a recipe and writes its row; returns whether it failed."""
+    reached: dict[float, float] = {}
+    highest, seconds = 0.0, 0.0
+    try:
+        for seconds, found in evaluations(command):
+            highest = max(highest, found["accuracy"])
+            for target in TARGETS:
+                if found["accuracy"] >= target:
+                    reached.setdefault(target, seconds)
+            if quick or seconds > PATIENCE:
+                break
+    except PeerFailed as error:
+        report.row(name, what, f"failed: {error}", *[""] * (len(TARGETS) + 1))
+        return True
+    cells = [f"{reached[target]:.1f}" if target in reached else "-" for target in TARGETS]
+    report.row(name, what, *cells, f"{highest:.2%}", f"{seconds:.0f}")
+    return False

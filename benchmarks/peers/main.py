@@ -1,0 +1,43 @@
+"""`just bench peers`: all sections, written to benchmarks/results/; `--quick`: a little of each, written nowhere."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.held_out import HELD_OUT
+from benchmarks.peers import accuracy, prediction, startup, throughput
+from benchmarks.peers.report import Report, describe, results_path
+from flaxdigits import load
+
+SECTIONS = {"throughput": throughput, "accuracy": accuracy, "prediction": prediction, "startup": startup}
+
+
+def write_digits(path: Path) -> None:
+    """Writes the digits for the peers: those of seven tenths of the writers to train on, and the others' held out."""
+    train, held = load().split(HELD_OUT, seed=0)
+    assert held is not None
+    arrays = {"train_images": train.images, "train_labels": train.known_labels()}
+    np.savez(path, **arrays, held_images=held.images, held_labels=held.known_labels())
+
+
+def main() -> None:
+    quick = "--quick" in sys.argv
+    wanted = [name for name in sys.argv[2:] if name != "--quick"] or list(SECTIONS)
+    unknown = [name for name in wanted if name not in SECTIONS]
+    if unknown:
+        sys.exit(f"no section {unknown[0]!r}; there are: {', '.join(SECTIONS)}")
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode, every start would compile all sources
+    report = Report()
+    describe(report, " ".join(["just bench", *sys.argv[1:]]))
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "digits.npz"
+        write_digits(data)
+        failures = sum(SECTIONS[name].measure(report, data, quick) for name in wanted)
+    if not quick and wanted == list(SECTIONS):
+        report.save(results_path())
+        print(f"wrote {results_path()}")
+    if failures:
+        sys.exit(f"{failures} measurements failed")

@@ -1,0 +1,95 @@
+"""Prediction throughput, and the way from Kaggle's test.csv to a submission."""
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+
+import numpy as np
+
+from benchmarks.peers.process import OURS, Spec, compare
+from benchmarks.peers.report import Report
+from benchmarks.peers.throughput import rate, times
+
+ROUNDS = 7
+PEERS = [
+    Spec("bare JAX", "bare_jax"),
+    Spec("PyTorch", "pytorch"),
+    Spec("Keras, TensorFlow", "keras_tensorflow"),
+    Spec("Keras, JAX", "keras_jax"),
+]
+BATCH_SIZES = (1, 1000, 10_000)
+ROWS = 28_000  # of Kaggle's test.csv
+SUBMISSIONS = 5
+
+
+def measure(report: Report, data: Path, quick: bool) -> int:
+    """Measures and writes the section; returns how many measurements failed."""
+    report.heading(
+        "Prediction",
+        "784-1152-1152-320-10, uint8 digits to probabilities in a NumPy array, digits a second; on one core and on "
+        "all. flaxdigits' int8 against the others' float32, which is their documentation's way on a CPU.",
+    )
+    report.table("batch", "cores", "tool", "digits/s", "first call, s", "MB", "flaxdigits is")
+    failures = 0
+    for batch in (1000,) if quick else BATCH_SIZES:
+        for cores in (1,) if quick else (1, 2):
+            failures += measure_batch(report, data, batch, cores, 1 if quick else ROUNDS)
+    return failures + measure_submissions(report, data, 1 if quick else SUBMISSIONS)
+
+
+def measure_batch(report: Report, data: Path, batch: int, cores: int, rounds: int) -> int:
+    """Writes the rows of one batch size; returns how many failed."""
+    ours = [Spec(f"{OURS}, {precision}", "ours", (f"precision={precision}",)) for precision in ("float32", "int8")]
+    peers = [Spec(*peer[:2], ("precision=float32",)) for peer in PEERS]
+    options = (f"batch={batch}", f"threads={cores}")
+    found = compare([*ours, *peers], data, "predict", *options, rounds=rounds, cores=cores)
+    for name, result in found.items():
+        if isinstance(result, str):
+            report.row(batch, cores, name, result, "", "", "")
+            continue
+        figures = (f"{rate(result):,.0f}", f"{result.first_seconds:.2f}", f"{result.peak_mb:,.0f}")
+        report.row(batch, cores, name, *figures, "" if name.startswith(OURS) else times(found[ours[0].name], result))
+    return sum(isinstance(result, str) for result in found.values())
+
+
+def measure_submissions(report: Report, data: Path, rounds: int) -> int:
+    """Writes the table of `submit`, cold, against the original's script; returns how many failed."""
+    csv, model, out = data.with_name("test.csv"), data.with_name("model.keras"), data.with_name("submission.csv")
+    write_test_set(data, csv)
+    original = Spec("the original's script", "original")
+    subprocess.run(original.command(data, "prepare_submit", f"model={model}"), check=True, capture_output=True)
+    commands = {
+        OURS: [str(Path(sys.executable).with_name("flaxdigits")), "submit", str(csv), "--out", str(out)],
+        original.name: original.command(data, "submit", f"model={model}", f"csv={csv}", f"out={out}"),
+    }
+    figures = [{name: seconds(command) for name, command in commands.items()} for _ in range(rounds + 1)][1:]
+    report.line(
+        f"\n`submit` of {ROWS:,} rows, a cold process each, {rounds} rounds; the first warms the disk's cache.\n"
+    )
+    report.table("tool", "seconds", "MB", "flaxdigits is")
+    for name in commands:
+        took, peak = (median(figure[name][kind] for figure in figures) for kind in (0, 1))
+        faster = median(figure[name][0] / figure[OURS][0] for figure in figures)
+        report.row(name, f"{took:.2f}", f"{peak:,.0f}", "" if name == OURS else f"{faster:.1f} times as fast")
+    return 0
+
+
+def seconds(command: list[str]) -> tuple[float, float]:
+    """Returns the seconds of a process, and the most memory that it used, MB."""
+    began = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    took = time.perf_counter() - began
+    if status:
+        raise subprocess.CalledProcessError(status, command)
+    return took, used.ru_maxrss / 1024
+
+
+def write_test_set(data: Path, path: Path) -> None:
+    """Writes Kaggle's test.csv, of training digits."""
+    images = np.load(data)["train_images"][:ROWS].reshape(-1, 784)
+    header = ",".join(f"pixel{pixel}" for pixel in range(784))
+    np.savetxt(path, images, fmt="%d", delimiter=",", header=header, comments="")

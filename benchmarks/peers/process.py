@@ -1,0 +1,123 @@
+"""A peer as a process of its own: it says when it is ready, then answers each request with the figure of one round."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+SCRIPTS = Path(__file__).parent / "scripts"
+OURS = "flaxdigits"
+
+
+class PeerFailed(Exception):
+    """A peer ended without an answer; the message has the last line that it wrote."""
+
+
+class Spec(NamedTuple):
+    """A peer and the options of its task."""
+
+    name: str
+    script: str  # a file of scripts/
+    options: tuple[str, ...] = ()
+
+    def command(self, data: Path, task: str, *options: object) -> list[str]:
+        """Returns the command that runs a task; a script's own header says what its environment holds."""
+        words = [str(data), task, *self.options, *map(str, options)]
+        script = str(SCRIPTS / f"{self.script}.py")
+        if self.name.startswith(OURS):
+            return [sys.executable, script, *words]
+        return ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--script", script, *words]
+
+
+class Peer:
+    """A running peer.
+
+    Args:
+        command: that starts it.
+        cores: that it may use; all by default.
+
+    Attributes:
+        ready: its first answer: the seconds of its first step.
+    """
+
+    def __init__(self, command: list[str], cores: int | None = None) -> None:
+        pipe = subprocess.PIPE
+        only = ["taskset", "--cpu-list", f"0-{cores - 1}"] if cores else []
+        self.process = subprocess.Popen([*only, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.ready = self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """Returns its next answer.
+
+        Raises:
+            PeerFailed: if it has ended instead.
+        """
+        assert self.process.stdout
+        assert self.process.stderr
+        for line in self.process.stdout:
+            if line.startswith("{"):
+                return json.loads(line)
+        said = self.process.stderr.read().strip().splitlines()
+        raise PeerFailed(said[-1] if said else f"exit code {self.process.wait()}")
+
+    def round(self) -> float:
+        """Returns the figure of one round."""
+        assert self.process.stdin
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        return float(next(iter(self.answer().values())))
+
+    def close(self) -> float:
+        """Ends the process, and returns the most memory that it used, MB."""
+        assert self.process.stdin
+        self.process.stdin.close()
+        peak = float(self.answer()["peak_mb"])
+        self.process.wait()
+        return peak
+
+
+class Result(NamedTuple):
+    """What came of one peer."""
+
+    first_seconds: float  # of its first step or call, compilation included
+    figures: list[float]  # a round each
+    peak_mb: float
+
+
+def compare(
+    specs: list[Spec], data: Path, task: str, *options: object, rounds: int, cores: int | None = None
+) -> dict[str, Result | str]:
+    """Returns each peer's result over rounds in which they take turns; of one that failed, why."""
+    running: dict[str, Peer] = {}
+    results: dict[str, Result | str] = {}
+    for spec in specs:
+        try:
+            running[spec.name] = Peer(spec.command(data, task, *options), cores)
+        except PeerFailed as error:
+            results[spec.name] = f"failed: {error}"
+    figures = [{name: peer.round() for name, peer in running.items()} for _ in range(rounds)]
+    for name, peer in running.items():
+        first = next(iter(peer.ready.values()))
+        results[name] = Result(first, [figure[name] for figure in figures], peer.close())
+    return {spec.name: results[spec.name] for spec in specs}
+
+
+def ratio(ours: Result, theirs: Result) -> float:
+    """Returns the median of the rounds' ratios, in which a drift of the machine's speed cancels out."""
+    return median(one / other for one, other in zip(ours.figures, theirs.figures, strict=True))
+
+
+def evaluations(command: list[str]) -> Iterator[tuple[float, dict[str, Any]]]:
+    """Starts a process and yields its answers, each with the seconds since before it was started."""
+    began = time.perf_counter()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout
+        for line in process.stdout:
+            if line.startswith("{"):
+                yield time.perf_counter() - began, json.loads(line)
+        if process.wait():
+            raise PeerFailed(f"exit code {process.returncode}")

@@ -1,0 +1,98 @@
+"""flaxdigits itself, under the same protocol as its peers. Runs in this project's environment."""
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import jax
+import numpy as np
+from flax import nnx
+
+from flaxdigits import PRESETS, Recognizer, TrainConfig, fit, load
+from flaxdigits.export.conversion import to_onnx
+from flaxdigits.export.quantization import to_precision
+from flaxdigits.training.devices import make_mesh
+from flaxdigits.training.model import DenseStack, make_keys, make_model
+from flaxdigits.training.precision import fastest_precision
+from flaxdigits.training.step import epoch_order, init_state, make_advance
+
+PREDICTOR = (1152, 1152, 320)
+SECONDS = 1.0  # a round
+
+
+def throughput(data, batch, precision):
+    """Trains the reference network by slices of an epoch, as `fit` does."""
+    config = replace(PRESETS["reference"], batch_size=batch, precision=precision)
+    steps = len(data["train_images"]) // batch
+    model, keys, mesh = make_model(config, make_keys(0)), make_keys(0), make_mesh("auto", batch)
+    advance = make_advance(nnx.graphdef(model), config, steps, keys.augmentation, mesh)
+    images, labels = jax.device_put((data["train_images"], data["train_labels"]))
+    order, state = epoch_order(keys.shuffle, 0, len(images)), init_state(model, config, steps)
+
+    def run(count):
+        nonlocal state
+        state = jax.block_until_ready(advance(state, images, labels, order, int(state.step) + count))
+
+    serve(run, "first_step_seconds", "images_per_second", batch)
+
+
+def predict(data, batch, precision):
+    """Predicts by an ONNX file, as `flaxdigits predict` does."""
+    model = to_onnx(DenseStack(PREDICTOR, rngs=nnx.Rngs(0)))
+    recognizer = Recognizer(to_precision(model, precision).SerializeToString())
+    images = data["train_images"][:batch]
+
+    def calls(count):
+        for _ in range(count):
+            recognizer(images)
+
+    serve(calls, "first_call_seconds", "digits_per_second", batch)
+
+
+def accuracy(config: TrainConfig):
+    """Trains by a configuration on all but the held-out writers' digits, and evaluates after each epoch."""
+    with tempfile.TemporaryDirectory() as folder:
+        for report in fit(load(), replace(config, validation=0.3), Path(folder) / "run"):
+            seen = report.step * config.batch_size
+            print(json.dumps({"images": seen, "accuracy": report.val_accuracy}), flush=True)
+
+
+def serve(work, first, figure, amount):
+    """Warms up, then answers each line of standard input with the figure of one round."""
+    began = time.perf_counter()
+    work(1)
+    print(json.dumps({first: time.perf_counter() - began}), flush=True)
+    work(3)
+    began = time.perf_counter()
+    work(3)
+    count = max(1, int(SECONDS * 3 / (time.perf_counter() - began)))
+    for _ in sys.stdin:
+        began = time.perf_counter()
+        work(count)
+        print(json.dumps({figure: amount * count / (time.perf_counter() - began)}), flush=True)
+    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
+
+
+def main():
+    path, task = sys.argv[1:3]
+    options = dict(word.split("=") for word in sys.argv[3:])
+    batch, precision = int(options.get("batch", 512)), options.get("precision", "auto")
+    if precision == "auto":
+        precision = fastest_precision(make_mesh("auto", batch))
+    if task == "throughput":
+        throughput(np.load(path), batch, precision)
+    elif task == "predict":
+        predict(np.load(path), batch, options["precision"])
+    elif task == "accuracy":
+        preset, _, epochs = options["recipe"].partition("-")
+        accuracy(PRESETS[preset].changed(epochs=int(epochs) if epochs else None))
+    else:
+        sys.exit(f"ours.py: no task {task!r} with {options}")
+
+
+if __name__ == "__main__":
+    main()

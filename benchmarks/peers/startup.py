@@ -1,0 +1,74 @@
+"""Cold start of each command, and the second start of a training in the same place."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+from PIL import Image
+
+from benchmarks.peers.report import Report
+from flaxdigits import load
+
+PROGRAM = str(Path(sys.executable).with_name("flaxdigits"))
+ROUNDS = 5
+
+
+def measure(report: Report, data: Path, quick: bool) -> int:
+    """Measures and writes the section; returns how many measurements failed."""
+    report.heading("Start", f"Seconds of a cold process, median of {ROUNDS}.")
+    report.table("command", "seconds")
+    picture, trained = data.with_name("one.png"), data.with_name("run")
+    Image.fromarray(255 - load("mnist-test").images[0]).resize((200, 200)).save(picture)
+    commands = [["--help"], ["predict", str(picture)], ["inspect"], ["verify"], ["doctor"]]
+    for words in commands[:2] if quick else commands:
+        taken = [seconds([PROGRAM, *words]) for _ in range(1 if quick else ROUNDS)]
+        report.row("flaxdigits " + words[0], f"{median(taken):.2f}")
+    measure_training(report, trained)
+    return 0
+
+
+def measure_training(report: Report, run: Path) -> None:
+    """Writes the seconds from the start of `train` to its first progress, first with an empty cache, then again."""
+    with tempfile.TemporaryDirectory() as cache:
+        environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": cache}
+        for which in ("with an empty compilation cache", "again"):
+            report.row(f"flaxdigits train, to the first step, {which}", f"{first_step(run, environment):.2f}")
+
+
+def first_step(run: Path, environment: dict[str, str]) -> float:
+    """Returns the seconds until a training has taken its first step."""
+    began = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-c", FIRST_STEP, str(run)], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    process.stdout.readline()
+    took = time.perf_counter() - began
+    process.wait()
+    return took
+
+
+FIRST_STEP = """
+import os, sys
+from pathlib import Path
+from flaxdigits_cli import train
+
+def move(progress):
+    print(progress.step, flush=True)
+    os._exit(0)
+
+train.use_compilation_cache()
+for report in train.begun(train.DEFAULTS, Path(sys.argv[1]))(on_progress=move):
+    pass
+"""
+
+
+def seconds(command: list[str]) -> float:
+    """Returns the seconds of a process."""
+    began = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return time.perf_counter() - began

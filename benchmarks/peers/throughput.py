@@ -1,0 +1,100 @@
+"""Training throughput of the reference network, and the share of the machine's own ceiling."""
+
+import itertools
+from pathlib import Path
+from statistics import median
+
+from benchmarks.peers.process import OURS, Result, Spec, compare, ratio
+from benchmarks.peers.report import Report
+from flaxdigits import PRESETS
+
+BATCH_SIZES = (32, 128, 512, 2048)
+Results = dict[str, Result | str]
+PRECISIONS = ("float32", "bfloat16")
+ROUNDS = 7
+PEERS = [
+    Spec("bare JAX", "bare_jax"),
+    Spec("PyTorch", "pytorch"),
+    Spec("PyTorch, compiled", "pytorch", ("mode=compile",)),
+    Spec("Keras, TensorFlow", "keras_tensorflow"),
+    Spec("Keras, JAX", "keras_jax"),
+]
+CEILINGS = [Spec("PyTorch", "pytorch"), Spec("JAX", "bare_jax")]
+
+
+def flops_per_image() -> int:
+    """Returns the operations of a step for one digit: two for each weight forward, for its gradient, and back.
+
+    Nothing goes back through the first layer.
+    """
+    widths = (784, *PRESETS["reference"].hidden, 10)
+    weights = [i * o for i, o in itertools.pairwise(widths)]
+    return 6 * sum(weights) - 2 * weights[0]
+
+
+def measure(report: Report, data: Path, quick: bool) -> int:
+    """Measures and writes the section; returns how many measurements failed."""
+    report.heading(
+        "Training throughput",
+        "The reference network, forward, backward and Adam, images a second; the first step's seconds; memory, MB. "
+        "The ratio is flaxdigits' to this peer in the same precision, that of the last row of the fastest of each.",
+    )
+    rounds = 1 if quick else ROUNDS
+    ceilings = measure_ceilings(report, data, rounds)
+    report.line()
+    names = ("batch", "precision", "tool", "images/s", "share of the ceiling", "first step, s", "MB", "flaxdigits is")
+    report.table(*names)
+    failures = 0
+    for batch in (128,) if quick else BATCH_SIZES:
+        found = {}
+        for precision in PRECISIONS:
+            options = (f"batch={batch}", f"precision={precision}")
+            found[precision] = compare([Spec(OURS, "ours"), *PEERS], data, "throughput", *options, rounds=rounds)
+            failures += write_rows(report, batch, precision, found[precision], ceilings[precision])
+        compare_fastest(report, batch, found)
+    return failures
+
+
+def measure_ceilings(report: Report, data: Path, rounds: int) -> dict[str, float]:
+    """Returns the highest speed of a product in each precision, GFLOP/s, by whichever tool is faster."""
+    report.table("product of 2,048 cubed", *(f"{precision}, GFLOP/s" for precision in PRECISIONS))
+    rates: dict[str, dict[str, float]] = {spec.name: {} for spec in CEILINGS}
+    for precision in PRECISIONS:
+        for name, result in compare(CEILINGS, data, "ceiling", f"precision={precision}", rounds=rounds).items():
+            rates[name][precision] = rate(result)
+    for name, each in rates.items():
+        report.row(name, *(f"{each[precision]:,.0f}" for precision in PRECISIONS))
+    return {precision: max(each[precision] for each in rates.values()) for precision in PRECISIONS}
+
+
+def rate(result: Result | str) -> float:
+    """Returns the median figure; 0 without any."""
+    return median(result.figures) if isinstance(result, Result) else 0.0
+
+
+def write_rows(report: Report, batch: int, precision: str, found: Results, ceiling: float) -> int:
+    """Writes a row for each tool; returns how many failed."""
+    for name, result in found.items():
+        if isinstance(result, str):
+            report.row(batch, precision, name, result, "", "", "", "")
+            continue
+        share = f"{rate(result) * flops_per_image() / 1e9 / ceiling:.0%}" if ceiling else ""
+        numbers = (f"{rate(result):,.0f}", share, f"{result.first_seconds:.1f}", f"{result.peak_mb:,.0f}")
+        report.row(batch, precision, name, *numbers, times(found[OURS], result) if name != OURS else "")
+    return sum(isinstance(result, str) for result in found.values())
+
+
+def compare_fastest(report: Report, batch: int, found: dict[str, Results]) -> None:
+    """Writes the row of flaxdigits in its best precision, against the fastest peer in its own."""
+    rates = {(precision, name): rate(result) for precision, each in found.items() for name, result in each.items()}
+    ours = max((key for key in rates if key[1] == OURS), key=rates.__getitem__)
+    peer = max((key for key in rates if key[1] != OURS), key=rates.__getitem__)
+    faster = times(found[ours[0]][OURS], found[peer[0]][peer[1]])
+    report.row(batch, ours[0], f"**{OURS}**, against {peer[1]} in {peer[0]}", f"{rates[ours]:,.0f}", "", "", "", faster)
+
+
+def times(ours: Result | str, theirs: Result | str) -> str:
+    """Returns how many times as fast flaxdigits is, by the rounds in which both took their turns."""
+    if isinstance(ours, str) or isinstance(theirs, str):
+        return ""
+    return f"{ratio(ours, theirs):.2f} times as fast"
