@@ -20,7 +20,7 @@ import optax
 from flax import nnx
 
 from flaxdigits import PRESETS, TrainConfig, load
-from flaxdigits.training.devices import make_mesh
+from flaxdigits.training.devices import make_mesh, replicated_sharding
 from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.step import epoch_order, init_state, make_advance
 
@@ -37,10 +37,11 @@ def ours(config: TrainConfig) -> Steps:
     steps = len(digits) // config.batch_size
     model = make_model(config, make_keys(config.seed))
     graph = nnx.graphdef(model)
-    advance = make_advance(graph, config, steps, make_keys(0).augmentation, make_mesh("auto", config.batch_size))
+    mesh = make_mesh("auto", config.batch_size)
+    advance = make_advance(graph, config, steps, make_keys(0).augmentation, mesh)
     images, labels = jax.device_put((digits.images, digits.known_labels()))
     order = epoch_order(make_keys(0).shuffle, 0, len(digits))
-    state = init_state(model, config, steps)
+    state = jax.device_put(init_state(model, config, steps), replicated_sharding(mesh))  # as `advance` returns it
 
     def run(count: int) -> None:
         nonlocal state
@@ -114,15 +115,15 @@ def steps_per_second(run: Steps, count: int) -> float:
     return count / (time.perf_counter() - began)
 
 
-def measure(peers: list[Steps]) -> list[list[float]]:
+def measure(peers: list[Steps], rounds: int = ROUNDS, seconds: float = SECONDS) -> list[list[float]]:
     """Returns each peer's speeds, steps a second, over rounds in which they take turns."""
     counts = []
     for run in peers:
         for _ in range(3):
             run(1)  # compiles, for arrays as they are given and as they come back
-        counts.append(max(1, int(SECONDS * steps_per_second(run, 3))))
-    rounds = [[steps_per_second(*peer) for peer in zip(peers, counts, strict=True)] for _ in range(ROUNDS)]
-    return [list(speeds) for speeds in zip(*rounds, strict=True)]
+        counts.append(max(1, int(seconds * steps_per_second(run, 3))))
+    found = [[steps_per_second(*peer) for peer in zip(peers, counts, strict=True)] for _ in range(rounds)]
+    return [list(speeds) for speeds in zip(*found, strict=True)]
 
 
 def main() -> None:
