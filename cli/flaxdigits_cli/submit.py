@@ -1,5 +1,6 @@
 """`flaxdigits submit`."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,9 +33,11 @@ def run(
     recognizer = Recognizer(find_model(model))
     digits = load(test, part="test")
     submission.check_test_set(digits, competition=upload)
-    submission.write_submission(recognizer(digits.images).digits, out)
+    with ThreadPoolExecutor(max_workers=1) as executor:  # while onnxruntime predicts
+        seen = executor.submit(_count_seen, recognizer.metadata, digits)
+        submission.write_submission(recognizer(digits.images).digits, out)
     print(f"{out}: {len(digits):,} predictions by {recognizer.name}")
-    if shared := _count_seen(recognizer.metadata, digits):
+    if shared := seen.result():
         note(
             f"warning: the model was trained on {shared:,} of these digits, so its score is optimistic; "
             "train on the competition's own train.csv, and submit with --model runs/latest"
