@@ -7,7 +7,7 @@ from benchmarks.peers.report import Report
 
 TARGETS = (0.98, 0.99, 0.993, 0.995)
 RECIPES = [
-    (Spec(OURS, "ours"), "default-8", "default preset, 8 epochs"),
+    (Spec(OURS, "ours"), "default-20", "default preset, 20 epochs"),
     (Spec(OURS, "ours"), "default", "default preset"),
     (Spec("PyTorch", "pytorch"), "documentation", "pytorch/examples, mnist: convolutions, Adadelta"),
     (Spec("Keras, TensorFlow", "keras_tensorflow"), "documentation", "keras.io, simple MNIST convnet"),
@@ -16,7 +16,7 @@ RECIPES = [
     (Spec("train_mnist_fast", "train_mnist_fast"), "published", "tuomaso/train_mnist_fast, one epoch"),
     (Spec("the original", "original"), "original", "the original project's network and recipe"),
 ]
-PATIENCE = 600  # seconds; a recipe is ended then, since the targets that it has not reached are far
+PATIENCE = 300  # seconds; a recipe is ended then, since the targets that it has not reached are far
 
 
 def measure(report: Report, data: Path, quick: bool) -> int:

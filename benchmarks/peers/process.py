@@ -1,8 +1,11 @@
 """A peer as a process of its own: it says when it is ready, then answers each request with the figure of one round."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +36,14 @@ class Spec(NamedTuple):
         return ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--script", script, *words]
 
 
+class Result(NamedTuple):
+    """What came of one peer."""
+
+    first_seconds: float  # of its first step or call, compilation included
+    figures: list[float]  # a round each
+    peak_mb: float
+
+
 class Peer:
     """A running peer.
 
@@ -47,7 +58,8 @@ class Peer:
     def __init__(self, command: list[str], cores: int | None = None) -> None:
         pipe = subprocess.PIPE
         only = ["taskset", "--cpu-list", f"0-{cores - 1}"] if cores else []
-        self.process = subprocess.Popen([*only, *command], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        self.log = tempfile.TemporaryFile("w+")  # noqa: SIM115: a pipe that nobody reads would stop the peer
+        self.process = subprocess.Popen([*only, *command], stdin=pipe, stdout=pipe, stderr=self.log, text=True)
         self.ready = self.answer()
 
     def answer(self) -> dict[str, Any]:
@@ -57,11 +69,11 @@ class Peer:
             PeerFailed: if it has ended instead.
         """
         assert self.process.stdout
-        assert self.process.stderr
         for line in self.process.stdout:
             if line.startswith("{"):
                 return json.loads(line)
-        said = self.process.stderr.read().strip().splitlines()
+        self.log.seek(0)
+        said = self.log.read().strip().splitlines()
         raise PeerFailed(said[-1] if said else f"exit code {self.process.wait()}")
 
     def round(self) -> float:
@@ -71,21 +83,13 @@ class Peer:
         self.process.stdin.flush()
         return float(next(iter(self.answer().values())))
 
-    def close(self) -> float:
-        """Ends the process, and returns the most memory that it used, MB."""
+    def result(self, figures: list[float]) -> Result:
+        """Ends the process, and returns its figures with the most memory that it used."""
         assert self.process.stdin
         self.process.stdin.close()
         peak = float(self.answer()["peak_mb"])
         self.process.wait()
-        return peak
-
-
-class Result(NamedTuple):
-    """What came of one peer."""
-
-    first_seconds: float  # of its first step or call, compilation included
-    figures: list[float]  # a round each
-    peak_mb: float
+        return Result(float(next(iter(self.ready.values()))), figures, peak)
 
 
 def compare(
@@ -93,16 +97,20 @@ def compare(
 ) -> dict[str, Result | str]:
     """Returns each peer's result over rounds in which they take turns; of one that failed, why."""
     running: dict[str, Peer] = {}
-    results: dict[str, Result | str] = {}
+    figures: dict[str, list[float]] = {spec.name: [] for spec in specs}
+    failed: dict[str, Result | str] = {}
     for spec in specs:
         try:
             running[spec.name] = Peer(spec.command(data, task, *options), cores)
         except PeerFailed as error:
-            results[spec.name] = f"failed: {error}"
-    figures = [{name: peer.round() for name, peer in running.items()} for _ in range(rounds)]
-    for name, peer in running.items():
-        first = next(iter(peer.ready.values()))
-        results[name] = Result(first, [figure[name] for figure in figures], peer.close())
+            failed[spec.name] = f"failed: {error}"
+    for _ in range(rounds):
+        for name in [name for name in running if name not in failed]:
+            try:
+                figures[name].append(running[name].round())
+            except (PeerFailed, OSError) as error:
+                failed[name] = f"failed: {error}"
+    results = {name: peer.result(figures[name]) for name, peer in running.items() if name not in failed} | failed
     return {spec.name: results[spec.name] for spec in specs}
 
 
@@ -112,12 +120,22 @@ def ratio(ours: Result, theirs: Result) -> float:
 
 
 def evaluations(command: list[str]) -> Iterator[tuple[float, dict[str, Any]]]:
-    """Starts a process and yields its answers, each with the seconds since before it was started."""
+    """Starts a process and yields its answers, each with the seconds since before it was started.
+
+    The process, and uv above it, is ended with the iterator.
+    """
     began = time.perf_counter()
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
+    )
+    assert process.stdout
+    try:
         for line in process.stdout:
             if line.startswith("{"):
                 yield time.perf_counter() - began, json.loads(line)
         if process.wait():
             raise PeerFailed(f"exit code {process.returncode}")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()

@@ -79,7 +79,7 @@ def ceiling(precision):
 
 def predict(data, batch, precision):
     """Predicts uint8 digits, as probabilities in a NumPy array."""
-    params, images = weights(PREDICTOR), data["train_images"][:batch]
+    params, images = weights(PREDICTOR), np.resize(data["train_images"], (batch, 28, 28))
 
     @jax.jit
     def probabilities(images):

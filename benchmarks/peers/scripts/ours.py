@@ -44,7 +44,7 @@ def predict(data, batch, precision):
     """Predicts by an ONNX file, as `flaxdigits predict` does."""
     model = to_onnx(DenseStack(PREDICTOR, rngs=nnx.Rngs(0)))
     recognizer = Recognizer(to_precision(model, precision).SerializeToString())
-    images = data["train_images"][:batch]
+    images = np.resize(data["train_images"], (batch, 28, 28))
 
     def calls(count):
         for _ in range(count):

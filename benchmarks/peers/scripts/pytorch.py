@@ -67,7 +67,7 @@ def predict(data, batch, precision, threads):
     """Predicts uint8 digits, as probabilities in a NumPy array."""
     torch.set_num_threads(threads)
     model = dense(PREDICTOR).eval()
-    images = data["train_images"][:batch]
+    images = np.resize(data["train_images"], (batch, 28, 28))
 
     def calls(count):
         with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=precision == "bfloat16"):
