@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.held_out import HELD_OUT
 from benchmarks.peers import accuracy, prediction, startup, throughput
+from benchmarks.peers.process import make_environments
 from benchmarks.peers.report import Report, describe, results_path
 from flaxdigits import load
 
@@ -37,6 +38,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"no section {unknown[0]!r}; there are: {', '.join(SECTIONS)}")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode, every start would compile all sources
+    make_environments()
     report = Report()
     describe(report, " ".join(["just bench", *sys.argv[1:]]))
     failures = 0
