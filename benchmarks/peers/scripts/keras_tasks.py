@@ -5,8 +5,8 @@
     predict batch=1000 precision=float32|bfloat16 threads=1|2 [jit=0|1]
 
 `jit` sets `jit_compile` instead of what JIT has for the backend. `first_step_seconds` and `first_call_seconds` are
-those of the first call alone, with its compilation, not of building the model. JAX's cache of compiled programs on disk is
-off, as it is unless a user asks for it. Keras's progress bars are off: the standard output has JSON lines only.
+those of the first call alone, with its compilation, not of building the model. JAX's cache of compiled programs on
+disk is off, as it is unless a user asks for it. Keras's progress bars are off: the standard output has JSON lines only.
 """
 
 import json
