@@ -147,6 +147,8 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
         before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""
         size = f"{config.parameters:,} parameters, {before}{epochs}"
         line(f"{training.run}: {config.data}, {size}, on {training.devices} in {training.config.precision}")
+        if training.advice:
+            line(f"note: {training.advice}")
         if not len(training):
             line(f"{training.run}: was finished already, nothing was left to train")
         for report in training:

@@ -38,7 +38,17 @@ def compiler_options(precision: Precision, mesh: Mesh) -> dict[str, Any] | None:
 
 def uses_onednn(mesh: Mesh) -> bool:
     """Returns whether the devices are a CPU with AMX, under a JAX that can use it."""
-    return mesh.devices.flat[0].platform == "cpu" and jax.__version_info__ >= ONEDNN_SINCE and "amx_bf16" in cpu_flags()
+    return has_amx(mesh) and jax.__version_info__ >= ONEDNN_SINCE
+
+
+def needs_newer_jax(mesh: Mesh) -> bool:
+    """Returns whether the devices are a CPU with AMX, under a JAX that cannot use it."""
+    return has_amx(mesh) and jax.__version_info__ < ONEDNN_SINCE
+
+
+def has_amx(mesh: Mesh) -> bool:
+    """Returns whether the devices are a CPU with AMX."""
+    return mesh.devices.flat[0].platform == "cpu" and "amx_bf16" in cpu_flags()
 
 
 @cache

@@ -12,7 +12,7 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.fit import fit
 from flaxdigits.training.model import make_graph, make_keys, make_model, split
-from flaxdigits.training.precision import compiler_options, cpu_flags, fastest_precision
+from flaxdigits.training.precision import compiler_options, cpu_flags, fastest_precision, needs_newer_jax
 from flaxdigits.training.step import loss_fn
 
 MESH = make_mesh("cpu", 1)
@@ -60,6 +60,18 @@ def test_auto_becomes_the_fastest_precision_when_a_run_begins(mnist_test, tmp_pa
     assert training.config.precision == fastest_precision(MESH)
     assert TrainConfig.from_toml(training.run.config) == training.config
     list(fit(mnist_test[:64], config, tmp_path / "run", if_exists="resume"))  # auto is what the run began with
+
+
+@pytest.mark.parametrize("version", [(0, 10, 2), (0, 12, 0)])
+def test_amx_is_used_from_jax_0_12_on(version, monkeypatch, tmp_path):
+    cpu_flags.cache_clear()
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu amx_bf16 amx_tile\n")
+    monkeypatch.setattr(room, "CPU_FLAGS", tmp_path / "cpuinfo")
+    monkeypatch.setattr(jax, "__version_info__", version)
+    used = version >= (0, 12)
+    assert fastest_precision(MESH) == ("bfloat16" if used else "float32")
+    assert needs_newer_jax(MESH) is not used
+    cpu_flags.cache_clear()
 
 
 def test_a_processor_without_fast_bfloat16_trains_in_float32(monkeypatch, tmp_path):

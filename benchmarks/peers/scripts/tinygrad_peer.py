@@ -7,8 +7,8 @@
     uv run --script tinygrad_peer.py DATA.npz accuracy recipe=published
     uv run --script tinygrad_peer.py DATA.npz throughput batch=512 precision=float32
 
-On a CPU tinygrad compiles its kernels with `clang`, which must be on the path or named by the variable CC; no package
-of PyPI has it. tinygrad keeps compiled kernels in a file, the variable CACHEDB, so that only the first run compiles.
+On a CPU tinygrad compiles its kernels with `clang`, which must be on the path or named by the variable CC (Debian's
+package clang has it). It keeps compiled kernels in a file, the variable CACHEDB, so that only the first run compiles.
 
 The recipe is written anew from examples/beautiful_mnist.py of tinygrad/tinygrad: the network, tinygrad's default
 initialisation, Adam's defaults, 70 steps of 512 digits drawn with replacement, pixels as they are (0 to 255), and
