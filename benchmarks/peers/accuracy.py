@@ -16,7 +16,7 @@ RECIPES = [
     (Spec("train_mnist_fast", "train_mnist_fast"), "published", "tuomaso/train_mnist_fast, one epoch"),
     (Spec("the original", "original"), "original", "the original project's network and recipe"),
 ]
-PATIENCE = 300  # seconds; a recipe is ended then, since the targets that it has not reached are far
+PATIENCE = 150  # seconds; a recipe is ended then, since the targets that it has not reached are far
 
 
 def measure(report: Report, data: Path, quick: bool) -> int:

@@ -38,6 +38,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"no section {unknown[0]!r}; there are: {', '.join(SECTIONS)}")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode, every start would compile all sources
+    os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"  # huge pages, as `flaxdigits train` asks for, for all tools
     make_environments()
     report = Report()
     describe(report, " ".join(["just bench", *sys.argv[1:]]))
@@ -47,7 +48,7 @@ def main() -> None:
         write_digits(data, QUICK_DIGITS if quick else None)
         for name in wanted:
             failures += SECTIONS[name].measure(report, data, quick)
-            if not quick and wanted == list(SECTIONS):  # each section, for the whole takes an hour
+            if not quick:  # each section, for the whole takes most of an hour
                 report.save(results_path())
     if failures:
         sys.exit(f"{failures} measurements failed")

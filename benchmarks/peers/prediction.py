@@ -13,7 +13,7 @@ from benchmarks.peers.process import OURS, Spec, compare
 from benchmarks.peers.report import Report
 from benchmarks.peers.throughput import rate, times
 
-ROUNDS = 5
+ROUNDS = 3
 PEERS = [
     Spec("bare JAX", "bare_jax"),
     Spec("PyTorch", "pytorch"),

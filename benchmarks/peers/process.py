@@ -85,10 +85,11 @@ class Peer:
         raise PeerFailed(said[-1] if said else f"exit code {self.process.wait()}")
 
     def round(self) -> float:
-        """Returns the figure of one round."""
+        """Returns the figure of the second of two rounds: after a pause a process is slower, for about a second."""
         assert self.process.stdin
-        self.process.stdin.write("\n")
+        self.process.stdin.write("\n\n")
         self.process.stdin.flush()
+        self.answer()
         return float(next(iter(self.answer().values())))
 
     def result(self, figures: list[float]) -> Result:

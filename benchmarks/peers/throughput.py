@@ -11,7 +11,7 @@ from flaxdigits import PRESETS
 BATCH_SIZES = (32, 128, 512, 2048)
 Results = dict[str, Result | str]
 PRECISIONS = ("float32", "bfloat16")
-ROUNDS = 5
+ROUNDS = 3
 PEERS = [
     Spec("bare JAX", "bare_jax"),
     Spec("PyTorch", "pytorch"),
