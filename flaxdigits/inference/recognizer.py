@@ -44,6 +44,8 @@ class Recognizer:
         model: an .onnx file or its bytes; the shipped model by default. Weights in a second file are not loaded.
         providers: onnxruntime's execution providers, such as `CPU`; by default CUDA, without TF32, where this
             onnxruntime has it, and then the CPU.
+        threads: of the CPU, for each call; by default one for each core. A server that answers several requests at
+            once sets 1.
 
     Attributes:
         name: the path, as given; "model" for bytes.
@@ -54,13 +56,18 @@ class Recognizer:
         ModelError: if there is no such file, it is not an ONNX model, or it breaks the contract.
     """
 
-    def __init__(self, model: Path | str | bytes | None = None, providers: Sequence[Provider] | None = None) -> None:
+    def __init__(
+        self,
+        model: Path | str | bytes | None = None,
+        providers: Sequence[Provider] | None = None,
+        threads: int | None = None,
+    ) -> None:
         if isinstance(model, bytes):
             self.name, self.content = "model", model
         else:
             path = shipped.MODEL if model is None else Path(model)
             self.name, self.content = str(path), read_model(path)
-        self._session = open_session(self.content, self.name, providers)
+        self._session = open_session(self.content, self.name, providers, threads)
         violations = find_violations(self._session.get_inputs(), self._session.get_outputs())
         if violations:
             raise ModelError(f"{self.name}: breaks the contract: {'; '.join(violations)}")
@@ -108,7 +115,7 @@ def read_model(path: Path) -> bytes:
 
 
 def open_session(
-    content: bytes, name: str, providers: Sequence[Provider] | None = None
+    content: bytes, name: str, providers: Sequence[Provider] | None = None, threads: int | None = None
 ) -> onnxruntime.InferenceSession:
     """Loads a model.
 
@@ -116,11 +123,13 @@ def open_session(
         content: the bytes of the file.
         name: its name in messages.
         providers: as for `Recognizer`.
+        threads: as for `Recognizer`.
 
     Raises:
         ModelError: with onnxruntime's reason, where it cannot.
     """
     options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0  # 0 is a thread for each core
     options.log_severity_level = 4  # errors come as exceptions; on standard error they would come twice
     # By default onnxruntime reads the external data of bytes from the working directory. No file can be in a file.
     options.add_session_config_entry(EXTERNAL_DATA_FOLDER, str(Path(__file__, "none")))

@@ -48,6 +48,21 @@ def test_train_ends_with_the_files_and_the_accuracy(folder):
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="huge pages are asked for on Linux")
+def test_the_program_trains_with_huge_pages_and_is_stopped_as_before(folder, tmp_path):
+    program = Path(sys.executable).with_name("flaxdigits")
+    words = [program, "train", "digits.npz", "--hidden", "8", "--epochs", "2000", "--out", tmp_path / "run"]
+    environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    process = subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    wait_for_epochs(process, 1)
+    its_own = Path(f"/proc/{process.pid}/environ").read_text().split("\0")
+    process.send_signal(signal.SIGINT)
+    process.communicate()
+    assert "GLIBC_TUNABLES=glibc.malloc.hugetlb=1" in its_own
+    assert process.returncode == 130
+
+
+@pytest.mark.slow
 def test_a_second_train_finds_all_that_the_first_has_compiled(folder, tmp_path):
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
     words = [*PROGRAM, "train", "digits.npz", "--hidden", "64", "--epochs", "1"]

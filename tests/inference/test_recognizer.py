@@ -1,4 +1,6 @@
+import os
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +195,15 @@ def test_cuda_is_asked_for_where_it_is_there_without_tf32_and_not_where_the_cpu_
     Recognizer(tiny_model, providers)
     assert asked == [expected]
     assert CUDA[1] == {"use_tf32": "0"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="counts threads in /proc")
+def test_the_number_of_threads_can_be_chosen(mnist_test):
+    alone = Recognizer(threads=1)
+    before = len(os.listdir("/proc/self/task"))
+    several = Recognizer(threads=3)
+    assert len(os.listdir("/proc/self/task")) == before + 2  # the caller's own is the third
+    np.testing.assert_array_equal(alone(mnist_test.images[:50]).digits, several(mnist_test.images[:50]).digits)
 
 
 def test_the_shipped_model_is_the_default():

@@ -40,10 +40,10 @@ def throughput(data, batch, precision):
     serve(run, "first_step_seconds", "images_per_second", batch)
 
 
-def predict(data, batch, precision):
+def predict(data, batch, precision, threads):
     """Predicts by an ONNX file, as `flaxdigits predict` does."""
     model = to_onnx(DenseStack(PREDICTOR, rngs=nnx.Rngs(0)))
-    recognizer = Recognizer(to_precision(model, precision).SerializeToString())
+    recognizer = Recognizer(to_precision(model, precision).SerializeToString(), threads=threads)
     images = np.resize(data["train_images"], (batch, 28, 28))
 
     def calls(count):
@@ -86,7 +86,7 @@ def main():
     if task == "throughput":
         throughput(np.load(path), batch, precision)
     elif task == "predict":
-        predict(np.load(path), batch, options["precision"])
+        predict(np.load(path), batch, options["precision"], int(options["threads"]))
     elif task == "accuracy":
         preset, _, epochs = options["recipe"].partition("-")
         accuracy(PRESETS[preset].changed(epochs=int(epochs) if epochs else None))
