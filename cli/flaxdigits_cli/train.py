@@ -147,8 +147,6 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
         before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""
         size = f"{config.parameters:,} parameters, {before}{epochs}"
         line(f"{training.run}: {config.data}, {size}, on {training.devices} in {training.config.precision}")
-        if training.advice:
-            line(f"note: {training.advice}")
         if not len(training):
             line(f"{training.run}: was finished already, nothing was left to train")
         for report in training:
@@ -171,6 +169,8 @@ def finish(training: "Training") -> None:
     if last.val_accuracy == last.val_accuracy:
         print(f"accuracy  {last.val_accuracy:.2%} on the held-out digits (validation)")
     shared = Provenance.read(run.data).rows_in_mnist_test
+    if training.advice:
+        note(f"note: {training.advice}")
     if shared:
         note(f"note: {shared} of MNIST's test digits are in the training data, so do not evaluate the model on them")
 
