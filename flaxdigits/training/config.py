@@ -239,7 +239,7 @@ NO_AUGMENTATION = Augmentation(rotation=0, shear=0, scale=0, shift=0, elastic=0,
 
 Preset = Literal["default", "reference", "record"]
 PRESETS: dict[Preset, TrainConfig] = {
-    # The best in about three minutes on two CPU cores.
+    # The best in one to two minutes on two CPU cores.
     "default": TrainConfig(),
     # The original project's network and recipe, for comparison.
     "reference": TrainConfig(
