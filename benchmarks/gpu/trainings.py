@@ -13,7 +13,7 @@ from benchmarks.gpu.plan import Plan
 from benchmarks.tables import print_header, print_row
 from flaxdigits import TrainConfig
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 # What `flaxdigits train` does until its export.
 TRAINING = """
 import sys
