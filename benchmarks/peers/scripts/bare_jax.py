@@ -5,20 +5,17 @@
 """A bare JAX loop as a peer: plain arrays, optax's Adam, one compiled loop of steps. Shares no code with flaxdigits."""
 
 import itertools
-import json
-import resource
 import sys
-import time
 from functools import partial
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from protocol import serve
 
 REFERENCE = (784, 3000, 2000, 1000, 500, 250, 64, 10)
 PREDICTOR = (784, 1152, 1152, 320, 10)
-SECONDS = 1.0  # a round
 
 
 def weights(widths):
@@ -90,22 +87,6 @@ def predict(data, batch, precision):
             np.asarray(probabilities(images))
 
     serve(calls, "first_call_seconds", "digits_per_second", batch)
-
-
-def serve(work, first, figure, amount):
-    """Warms up, then answers each line of standard input with the figure of one round."""
-    began = time.perf_counter()
-    work(1)
-    print(json.dumps({first: time.perf_counter() - began}), flush=True)
-    work(3)
-    began = time.perf_counter()
-    work(3)
-    count = max(1, int(SECONDS * 3 / (time.perf_counter() - began)))
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        work(count)
-        print(json.dumps({figure: amount * count / (time.perf_counter() - began)}), flush=True)
-    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
 
 
 def main():

@@ -1,16 +1,15 @@
 """flaxdigits itself, under the same protocol as its peers. Runs in this project's environment."""
 
 import json
-import resource
 import sys
 import tempfile
-import time
 from dataclasses import replace
 from pathlib import Path
 
 import jax
 import numpy as np
 from flax import nnx
+from protocol import serve
 
 from flaxdigits import PRESETS, Recognizer, TrainConfig, fit, load
 from flaxdigits.export.conversion import to_onnx
@@ -21,7 +20,6 @@ from flaxdigits.training.precision import fastest_precision
 from flaxdigits.training.step import epoch_order, init_state, make_advance
 
 PREDICTOR = (1152, 1152, 320)
-SECONDS = 1.0  # a round
 
 
 def throughput(data, batch, precision):
@@ -59,22 +57,6 @@ def accuracy(config: TrainConfig):
         for report in fit(load(), replace(config, validation=0.3), Path(folder) / "run"):
             seen = report.step * config.batch_size
             print(json.dumps({"images": seen, "accuracy": report.val_accuracy}), flush=True)
-
-
-def serve(work, first, figure, amount):
-    """Warms up, then answers each line of standard input with the figure of one round."""
-    began = time.perf_counter()
-    work(1)
-    print(json.dumps({first: time.perf_counter() - began}), flush=True)
-    work(3)
-    began = time.perf_counter()
-    work(3)
-    count = max(1, int(SECONDS * 3 / (time.perf_counter() - began)))
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        work(count)
-        print(json.dumps({figure: amount * count / (time.perf_counter() - began)}), flush=True)
-    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
 
 
 def main():

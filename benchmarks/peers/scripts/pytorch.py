@@ -10,18 +10,16 @@ torch.compile, and bfloat16 by autocast (https://docs.pytorch.org/tutorials/reci
 
 import itertools
 import json
-import resource
 import sys
-import time
 
 import numpy as np
 import torch
+from protocol import serve
 from torch import nn
 from torch.nn import functional
 
 REFERENCE = (784, 3000, 2000, 1000, 500, 250, 64, 10)
 PREDICTOR = (784, 1152, 1152, 320, 10)
-SECONDS = 1.0  # a round
 
 
 def dense(widths):
@@ -76,22 +74,6 @@ def predict(data, batch, precision, threads):
                 model(pixels).float().softmax(dim=1).numpy()
 
     serve(calls, "first_call_seconds", "digits_per_second", batch)
-
-
-def serve(work, first, figure, amount):
-    """Warms up, then answers each line of standard input with the figure of one round."""
-    began = time.perf_counter()
-    work(1)
-    print(json.dumps({first: time.perf_counter() - began}), flush=True)
-    work(3)
-    began = time.perf_counter()
-    work(3)
-    count = max(1, int(SECONDS * 3 / (time.perf_counter() - began)))
-    for _ in sys.stdin:
-        began = time.perf_counter()
-        work(count)
-        print(json.dumps({figure: amount * count / (time.perf_counter() - began)}), flush=True)
-    print(json.dumps({"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}), flush=True)
 
 
 class Net(nn.Module):
