@@ -20,6 +20,7 @@ import optax
 from flax import nnx
 
 from flaxdigits import PRESETS, TrainConfig, load
+from flaxdigits.convention import CLASSES, PIXELS
 from flaxdigits.training.devices import make_mesh, replicated_sharding
 from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.step import epoch_order, init_state, make_advance
@@ -106,6 +107,16 @@ def pytorch(config: TrainConfig) -> Steps:
             adam.step()
 
     return run
+
+
+def flops_an_image(config: TrainConfig) -> int:
+    """Returns the products and sums of a training step on one image, of the matrix products alone.
+
+    Six for each weight: two forward, two for its gradient, two for the gradient of its input, which the first layer
+    does not need.
+    """
+    weights = [i * o for i, o in pairwise((PIXELS, *config.hidden, CLASSES))]
+    return 6 * sum(weights) - 2 * weights[0]
 
 
 def steps_per_second(run: Steps, count: int) -> float:

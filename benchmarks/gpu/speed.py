@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from importlib.util import find_spec
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from threading import Timer
@@ -18,7 +17,7 @@ from jax import lax
 
 from benchmarks.gpu.plan import NO_TIME, Plan
 from benchmarks.tables import print_header, print_row
-from benchmarks.training import Steps, measure, ours
+from benchmarks.training import Steps, flops_an_image, measure, ours
 from flaxdigits import TrainConfig
 from flaxdigits.convention import CLASSES, PIXELS
 
@@ -37,16 +36,6 @@ TORCH = Path(__file__).with_name("pytorch.py")
 TORCH_SECONDS = 120  # at which its process is stopped
 
 steps_of = cache(ours)  # compiles, so that a configuration is compiled once for all tables
-
-
-def flops_an_image(config: TrainConfig) -> int:
-    """Returns the products and sums of a training step on one image, of the matrix products alone.
-
-    Six for each weight: two forward, two for its gradient, two for the gradient of its input, which the first layer
-    does not need.
-    """
-    weights = [i * o for i, o in pairwise((PIXELS, *config.hidden, CLASSES))]
-    return 6 * sum(weights) - 2 * weights[0]
 
 
 def measured_ceiling(plan: Plan) -> float:

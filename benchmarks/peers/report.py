@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from flaxdigits import atomic
+from flaxdigits.training.precision import cpu_flags
 
 RESULTS = Path(__file__).parents[1] / "results"
 EXTENSIONS = (
@@ -71,7 +72,7 @@ def processor() -> str:
 
 def describe(report: Report, command: str) -> None:
     """Writes the heading: the machine, the versions and the command."""
-    extensions = [name for name in EXTENSIONS if name in cpu().get("flags", "").split()]
+    extensions = [name for name in EXTENSIONS if name in cpu_flags()]
     report.line(f"# {processor()}")
     report.line()
     report.line(f"{os.cpu_count()} cores; {', '.join(extensions) or 'extensions unknown'}; {platform.system()}.")

@@ -1,11 +1,11 @@
 """Training throughput of the reference network, and the share of the machine's own ceiling."""
 
-import itertools
 from pathlib import Path
 from statistics import median
 
 from benchmarks.peers.process import OURS, Result, Spec, compare, ratio
 from benchmarks.peers.report import Report
+from benchmarks.training import flops_an_image
 from flaxdigits import PRESETS
 
 BATCH_SIZES = (32, 128, 512, 2048)
@@ -20,16 +20,6 @@ PEERS = [
     Spec("Keras, JAX", "keras_jax"),
 ]
 CEILINGS = [Spec("PyTorch", "pytorch"), Spec("JAX", "bare_jax")]
-
-
-def flops_per_image() -> int:
-    """Returns the operations of a step for one digit: two for each weight forward, for its gradient, and back.
-
-    Nothing goes back through the first layer.
-    """
-    widths = (784, *PRESETS["reference"].hidden, 10)
-    weights = [i * o for i, o in itertools.pairwise(widths)]
-    return 6 * sum(weights) - 2 * weights[0]
 
 
 def measure(report: Report, data: Path, quick: bool) -> int:
@@ -78,7 +68,7 @@ def write_rows(report: Report, batch: int, precision: str, found: Results, ceili
         if isinstance(result, str):
             report.row(batch, precision, name, result, "", "", "", "")
             continue
-        share = f"{rate(result) * flops_per_image() / 1e9 / ceiling:.0%}" if ceiling else ""
+        share = f"{rate(result) * flops_an_image(PRESETS['reference']) / 1e9 / ceiling:.0%}" if ceiling else ""
         numbers = (f"{rate(result):,.0f}", share, f"{result.first_seconds:.1f}", f"{result.peak_mb:,.0f}")
         report.row(batch, precision, name, *numbers, times(found[OURS], result) if name != OURS else "")
     return sum(isinstance(result, str) for result in found.values())

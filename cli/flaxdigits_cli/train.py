@@ -168,9 +168,9 @@ def finish(training: "Training") -> None:
     print(f"curves    {run.curves}")
     if last.val_accuracy == last.val_accuracy:
         print(f"accuracy  {last.val_accuracy:.2%} on the held-out digits (validation)")
-    shared = Provenance.read(run.data).rows_in_mnist_test
     if training.advice:
         note(f"note: {training.advice}")
+    shared = Provenance.read(run.data).rows_in_mnist_test
     if shared:
         note(f"note: {shared} of MNIST's test digits are in the training data, so do not evaluate the model on them")
 
