@@ -40,8 +40,8 @@ def ours(config: TrainConfig) -> Steps:
     graph = nnx.graphdef(model)
     mesh = make_mesh("auto", config.batch_size)
     advance = make_advance(graph, config, steps, make_keys(0).augmentation, mesh)
-    images, labels = jax.device_put((digits.images, digits.known_labels()))
-    order = epoch_order(make_keys(0).shuffle, 0, len(digits))
+    arrays = digits.images, digits.known_labels(), epoch_order(make_keys(0).shuffle, 0, len(digits))
+    images, labels, order = jax.device_put(arrays)
     state = jax.device_put(init_state(model, config, steps), replicated_sharding(mesh))  # as `advance` returns it
 
     def run(count: int) -> None:

@@ -64,12 +64,13 @@ def make_loop(config: TrainConfig, digits: int) -> Loop:
 def slice_rounds(loop: Loop, rounds: int) -> list[Rates]:
     """Runs two epochs in each of the three ways, in turns."""
     state, steps = loop.restore(), 2 * loop.setup.steps_per_epoch
-    order = jax.device_put(epoch_order(loop.setup.keys.shuffle, 0, len(loop.images)), loop.sharding)
+    order = epoch_order(loop.setup.keys.shuffle, 0, len(loop.setup.training))
+    [chunk] = loop.feed.chunks(order, 0)
 
     def whole(state: TrainState) -> TrainState:
         assert loop.compiled
         last = int(state.step) + steps
-        return jax.block_until_ready(loop.compiled(state, loop.images, loop.labels, order, last))
+        return jax.block_until_ready(loop.compiled(state, *chunk.arrays, last))
 
     ways = whole, partial(two_epochs, loop), partial(two_epochs, loop, validates=True)
     found = []

@@ -1,5 +1,6 @@
 """Digits: the images of a data set, with their labels and writers if known."""
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Self
 
@@ -8,6 +9,8 @@ import numpy as np
 from flaxdigits.convention import CLASSES, INK, PIXELS, SIDE, is_images
 from flaxdigits.data.split import choose_held_out
 from flaxdigits.errors import DataError
+
+BLOCK = 2**16  # digits, 51 MB, that are read at a time from a memory-mapped file
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +54,7 @@ class Digits:
         cls, images: np.ndarray, labels: np.ndarray | None, writers: np.ndarray | None = None, name: str = "digits"
     ) -> Self:
         """Returns digits from arrays; images may also be rows of pixels, [n, 784], and of any integer type."""
-        if images.dtype.kind in "iu" and images.size:
+        if images.dtype.kind in "iu" and images.dtype != np.uint8 and images.size:
             if images.min() < 0 or images.max() > INK:
                 raise DataError(f"{name}: expected pixels from 0 to {INK}, got {images.min()} to {images.max()}")
             images = images.astype(np.uint8)
@@ -79,7 +82,9 @@ class Digits:
         """
         import hashlib  # loads OpenSSL, which reading a digit does not need
 
-        digest = hashlib.sha256(self.images.tobytes())
+        digest = hashlib.sha256()
+        for start in range(0, len(self), BLOCK):
+            digest.update(self.images[start : start + BLOCK].tobytes())
         if self.labels is not None:
             digest.update(self.labels.tobytes())
         return digest.hexdigest()
@@ -96,8 +101,9 @@ class Digits:
 
     def count_shared(self, other: "Digits") -> int:
         """Returns how many images of `other` are also among these, pixel for pixel."""
-        mine = {image.tobytes() for image in self.images}
-        return sum(image.tobytes() in mine for image in other.images)
+        theirs = Counter(image.tobytes() for image in other.images)
+        found = theirs.keys() & (image.tobytes() for image in self.images)  # without a copy of all of these
+        return sum(theirs[image] for image in found)
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self | None]:
         """Splits the digits into a training part and a validation part.
@@ -116,11 +122,16 @@ class Digits:
         Raises:
             DataError: if there are no labels, or either part would be empty although `fraction` is above 0.
         """
+        held_out = self.held_out(fraction, seed)
+        return self[~held_out], self[held_out] if fraction > 0 else None
+
+    def held_out(self, fraction: float, seed: int) -> np.ndarray:
+        """Returns which digits are the validation part of `split`, bool [n]."""
         held_out = choose_held_out(self.known_labels(), self.writers, fraction, seed)
         if fraction > 0 and (held_out.all() or not held_out.any()):
             problem = f"{self.name}: {len(self)} digits cannot be split with a validation share of {fraction}"
             raise DataError(problem, "train on all of them: validation = 0 in the configuration")
-        return self[~held_out], self[held_out] if fraction > 0 else None
+        return held_out
 
 
 def check_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:

@@ -41,17 +41,17 @@ def read_idx_array(source: Source, dimensions: int) -> np.ndarray:
     Raises:
         DataError: if the type, the number of dimensions or the length of the file is another.
     """
-    content = source.read()
+    content = source.array()
     start = 4 + 4 * dimensions
     if len(content) < start:
         raise DataError(f"{source.name}: expected at least {start} bytes of IDX header, got {len(content)}")
-    _, _, kind, found = content[:4]
+    kind, found = content[2:4].tolist()
     if kind != UNSIGNED_BYTES:
         raise DataError(f"{source.name}: expected IDX of unsigned bytes (type 0x08), got type {kind:#04x}")
     if found != dimensions:
         raise DataError(f"{source.name}: expected IDX of {dimensions} dimensions, got {found}")
-    shape = np.frombuffer(content[4:start], ">u4").tolist()
+    shape = content[4:start].view(">u4").tolist()
     expected = start + math.prod(shape)  # in Python's integers, which do not overflow
     if len(content) != expected:
         raise DataError(f"{source.name}: expected {expected} bytes for IDX of shape {shape}, got {len(content)}")
-    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+    return content[start:].reshape(shape)

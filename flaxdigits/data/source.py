@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Literal, TextIO, cast
 
+import numpy as np
+
 from flaxdigits.errors import DataError
 
 GZIP_MAGIC = b"\x1f\x8b"
@@ -74,6 +76,18 @@ class Source:
         """
         with readable(self.name), self.open() as file:
             return file.read()
+
+    def array(self) -> np.ndarray:
+        """Returns the decompressed content, uint8 [n]; a file that is not compressed is memory-mapped, not read.
+
+        Raises:
+            DataError: if it cannot be read.
+        """
+        path = self.plain_path()
+        if path is None:
+            return np.frombuffer(self.read(), np.uint8)
+        with readable(self.name):
+            return np.memmap(path, np.uint8, mode="r")
 
     def form(self) -> Form:
         """Returns the form that the first bytes show; "other" for pictures and for everything unknown.

@@ -24,9 +24,10 @@ Schedule = Literal["constant", "cosine"]
 Initializer = Literal["he_normal", "glorot_uniform"]
 Precision = Literal["auto", "float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
+Streaming = Literal["auto", "on", "off"]
 
 MAX_PARAMETERS = 500_000_000  # 2 GB in float32, the most that one ONNX file can hold
-NO_EFFECT = {"data", "device", "checkpoint_seconds"}  # on the result; may change before a run is resumed
+NO_EFFECT = {"data", "device", "streaming", "checkpoint_seconds"}  # on the result; may change before a run is resumed
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class TrainConfig:
     augmentation: Augmentation = field(default_factory=Augmentation)
     precision: Precision = "auto"  # of the arithmetic; "auto" becomes the fastest on the device when a run begins
     device: Device = "auto"
+    streaming: Streaming = "auto"  # of digits to the device, for more than fit there
     seed: int = 0
     checkpoint_seconds: float = 30.0  # between checkpoints: what a power cut may cost
 

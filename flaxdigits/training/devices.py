@@ -7,6 +7,7 @@ from flaxdigits.errors import DeviceError
 from flaxdigits.extras import install_command
 
 BATCH_AXIS = "batch"
+MEMORY_OF_CPU = 2**31  # bytes of digits that are copied for a CPU, where streaming costs next to nothing
 ACCELERATORS = {"gpu": "cuda", "tpu": "tpu"}
 
 
@@ -53,6 +54,12 @@ def describe(mesh: Mesh) -> str:
 def describe_kind(device: jax.Device) -> str:
     """Returns the kind of a device, such as "cpu" or "gpu (NVIDIA H200)"."""
     return device.platform if device.device_kind == device.platform else f"{device.platform} ({device.device_kind})"
+
+
+def memory_for_digits(mesh: Mesh) -> int:
+    """Returns the bytes of digits that a device takes as a whole: half of what it has, for JAX's part of it."""
+    statistics = mesh.devices.flat[0].memory_stats()  # None on a CPU
+    return statistics["bytes_limit"] // 2 if statistics else MEMORY_OF_CPU
 
 
 def replicated_sharding(mesh: Mesh) -> NamedSharding:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from weakref import WeakSet
 
+import numpy as np
+
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
 from flaxdigits.errors import ConfigError, RunExistsError
@@ -112,7 +114,7 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     mesh = make_mesh(config.device, config.batch_size)
     if config.precision == "auto":
         config = replace(config, precision=fastest_precision(mesh))
-    training, validation = digits.split(config.validation, config.seed)
+    held_out = digits.held_out(config.validation, config.seed)
     absolute = Run(run.path.absolute())
     setup = Setup(
         stage="training",
@@ -125,13 +127,13 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
         keys=make_keys(config.seed),
         mesh=mesh,
         digits=digits,
-        training=training,
-        validation=validation,
+        training=np.flatnonzero(~held_out).astype(np.int32),
+        validation=digits[held_out] if held_out.any() else None,
     )
     for name in ("epochs", "pretraining_epochs"):
         epochs, most = getattr(config, name), MAX_STEPS // setup.steps_per_epoch
         if epochs > most:
-            raise ConfigError(f"{name}: expected at most {most:,} of {len(training):,} digits, got {epochs:,}")
+            raise ConfigError(f"{name}: expected at most {most:,} of {len(setup.training):,} digits, got {epochs:,}")
     return setup
 
 

@@ -13,9 +13,10 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool
+from jaxtyping import Array, Bool, Int
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import TrainingError, TrainingInterrupted
@@ -23,6 +24,7 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_state, save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
+from flaxdigits.training.feed import Chunk, make_feed
 from flaxdigits.training.model import Keys, Params, merge
 from flaxdigits.training.records import EpochReport, read_history, write_history
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance, make_schedule
@@ -64,7 +66,7 @@ class Setup:
     keys: Keys
     mesh: Mesh
     digits: Digits  # all of them
-    training: Digits
+    training: Int[np.ndarray, " n"]  # the rows of those that are trained on
     validation: Digits | None
 
     @cached_property
@@ -96,9 +98,8 @@ class Loop:
         self.compiled: jax.stages.Compiled | None = None
         self.slice_steps = 1  # adapted to SLICE_SECONDS
         self.saved_at, self.saved_step = time.monotonic(), 0
-        arrays = setup.training.images, setup.training.known_labels()
         self.sharding = replicated_sharding(setup.mesh)
-        self.images, self.labels = jax.device_put(arrays, self.sharding)
+        self.feed = make_feed(setup.digits, setup.training, setup.config, setup.mesh)
 
     def make_model(self) -> nnx.Module:
         """Returns the network with random initial weights."""
@@ -125,25 +126,33 @@ class Loop:
 
     def run_epoch(self, state: TrainState) -> tuple[TrainState, float, float]:
         """Returns the state at the end of the present epoch, the steps per second, and the seconds it took."""
-        first = step = int(state.step)
+        first = int(state.step)
         seconds = 0.0
-        epoch = step // self.setup.steps_per_epoch
-        end = (epoch + 1) * self.setup.steps_per_epoch
-        order = jax.device_put(epoch_order(self.setup.keys.shuffle, epoch, len(self.images)), self.sharding)
-        if self.compiled is None:  # before the clock starts
-            self.compiled = compile_step(self.advance.lower(state, self.images, self.labels, order, end))
-        while step < end:
-            self.stop_if_asked(state)  # never between an epoch's last step and its report
-            last = min(step + self.slice_steps, end)
-            began = time.perf_counter()
-            state = jax.block_until_ready(self.compiled(state, self.images, self.labels, order, last))
-            took = time.perf_counter() - began
-            self.slice_steps = max(1, min(2 * self.slice_steps, int((last - step) * SLICE_SECONDS / took)))
-            step, seconds = last, seconds + took
-            self.report(state)
-            if step < end:  # the state at an epoch's end is saved after its report
-                self.save(state)
+        epoch, done = divmod(first, self.setup.steps_per_epoch)
+        end = first - done + self.setup.steps_per_epoch
+        order = epoch_order(self.setup.keys.shuffle, epoch, len(self.setup.training))
+        for chunk in self.feed.chunks(order, done):
+            if self.compiled is None:  # before the clock starts
+                self.compiled = compile_step(self.advance.lower(state, *chunk.arrays, end))
+            while int(state.step) < first - done + chunk.end:
+                self.stop_if_asked(state)  # never between an epoch's last step and its report
+                state, took = self.take_slice(state, chunk, first - done + chunk.end)
+                seconds += took
+                self.report(state)
+                if int(state.step) < end:  # the state at an epoch's end is saved after its report
+                    self.save(state)
         return state, (end - first) / seconds, seconds
+
+    def take_slice(self, state: TrainState, chunk: Chunk, end: int) -> tuple[TrainState, float]:
+        """Returns the state some steps later, not past `end`, and the seconds that they took."""
+        assert self.compiled
+        step = int(state.step)
+        last = min(step + self.slice_steps, end)
+        began = time.perf_counter()
+        state = jax.block_until_ready(self.compiled(state, *chunk.arrays, last))
+        took = time.perf_counter() - began
+        self.slice_steps = max(1, min(2 * self.slice_steps, int((last - step) * SLICE_SECONDS / took)))
+        return state, took
 
     def report(self, state: TrainState) -> None:
         """Calls `on_progress`.

@@ -105,6 +105,12 @@ def test_idx_labels_are_read_from_the_file_beside_the_images(tmp_path, few, comp
     assert same(load(images), few)
 
 
+def test_a_plain_idx_file_is_memory_mapped(tmp_path, few):
+    path = tmp_path / "digits-images-idx3-ubyte"
+    path.write_bytes(idx(few.images))
+    assert isinstance(load(path).images.base, np.memmap)
+
+
 def test_a_folder_of_pictures_gives_the_same_digits_class_by_class(tmp_path, few):
     for row, (image, label) in enumerate(zip(few.images, few.labels, strict=True)):
         (tmp_path / str(label)).mkdir(exist_ok=True)

@@ -28,8 +28,9 @@ def throughput(data, batch, precision):
     steps = len(data["train_images"]) // batch
     model, keys, mesh = make_model(config, make_keys(0)), make_keys(0), make_mesh("auto", batch)
     advance = make_advance(nnx.graphdef(model), config, steps, keys.augmentation, mesh)
-    images, labels = jax.device_put((data["train_images"], data["train_labels"]))
-    order, state = epoch_order(keys.shuffle, 0, len(images)), init_state(model, config, steps)
+    order = epoch_order(keys.shuffle, 0, len(data["train_images"]))
+    images, labels, order = jax.device_put((data["train_images"], data["train_labels"], order))
+    state = init_state(model, config, steps)
 
     def run(count):
         nonlocal state

@@ -1,0 +1,109 @@
+"""The feed of an epoch's digits to the devices: all at once, or in chunks that are read while the devices train.
+
+A step takes its batch from arrays on the devices. These hold all digits in their own order where they fit there, and
+otherwise the digits of the next steps, in the epoch's order: the batches are the same.
+"""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple, Protocol
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding
+from jaxtyping import Array, Int, UInt8
+
+from flaxdigits.convention import PIXELS
+from flaxdigits.data.digits import Digits
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.devices import memory_for_digits, replicated_sharding
+
+CHUNK = 2**18  # digits, 206 MB: some seconds of work on a CPU, a quarter of one on a fast GPU
+
+
+class Chunk(NamedTuple):
+    """Digits on the devices, and the steps that take them.
+
+    Attributes:
+        images: uint8 [n, 28, 28].
+        labels: uint8 [n].
+        order: the rows in which batches are taken, int32 [n].
+        end: the first step of the epoch, from 0, whose digits are not among them.
+    """
+
+    images: UInt8[Array, "n 28 28"]
+    labels: UInt8[Array, " n"]
+    order: Int[Array, " n"]
+    end: int
+
+    @property
+    def arrays(self) -> tuple[Array, Array, Array]:
+        """Those that a step takes."""
+        return self.images, self.labels, self.order
+
+
+class Feed(Protocol):
+    """The training digits on their way to the devices."""
+
+    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Iterator[Chunk]:
+        """Yields an epoch's chunks.
+
+        Args:
+            order: the rows of the training digits, int32 [n].
+            step: the first to be taken, from 0 in each epoch.
+        """
+
+
+def make_feed(digits: Digits, rows: Int[np.ndarray, " n"], config: TrainConfig, mesh: Mesh) -> Feed:
+    """Returns the feed of a training: in chunks where the digits do not fit on the devices.
+
+    Args:
+        digits: all of them.
+        rows: of those to be trained on.
+        config: of the training.
+        mesh: the devices.
+    """
+    streams = len(rows) * PIXELS > memory_for_digits(mesh) if config.streaming == "auto" else config.streaming == "on"
+    kind = StreamedFeed if streams else ResidentFeed
+    return kind(digits, rows, config.batch_size, replicated_sharding(mesh))
+
+
+class ResidentFeed:
+    """All training digits on the devices."""
+
+    def __init__(self, digits: Digits, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding) -> None:
+        self.images, self.labels = jax.device_put((digits.images[rows], digits.known_labels()[rows]), sharding)
+        self.steps, self.sharding = -(-len(rows) // batch_size), sharding
+
+    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Iterator[Chunk]:
+        """Yields the one chunk of the whole epoch."""
+        yield Chunk(self.images, self.labels, jax.device_put(order, self.sharding), self.steps)
+
+
+class StreamedFeed:
+    """Training digits that stay where they are, such as in a memory-mapped file, but for a chunk or two."""
+
+    def __init__(self, digits: Digits, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding) -> None:
+        self.digits, self.rows, self.sharding = digits, rows, sharding
+        self.steps = -(-len(rows) // batch_size)
+        self.chunk_steps = min(max(1, CHUNK // batch_size), self.steps)
+        self.order = jax.device_put(np.arange(self.chunk_steps * batch_size, dtype=np.int32), sharding)
+
+    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Iterator[Chunk]:
+        """Yields chunks of equal length, each read while the one before is in use."""
+        with ThreadPoolExecutor(max_workers=1) as executor:
+            firsts = range(step - step % self.chunk_steps, self.steps, self.chunk_steps)
+            coming = executor.submit(self.read, order, firsts[0])
+            for following in firsts[1:]:
+                chunk, coming = coming.result(), executor.submit(self.read, order, following)
+                yield chunk
+            yield coming.result()
+
+    def read(self, order: Int[np.ndarray, " n"], first: int) -> Chunk:
+        """Returns the chunk that begins with a step; after the epoch's end it is filled up from its beginning."""
+        count = len(self.order)
+        places = np.arange(count, dtype=np.int64) + first // self.chunk_steps * count
+        rows = self.rows[order[places % len(order)]]
+        arrays = self.digits.images[rows], self.digits.known_labels()[rows]
+        images, labels = jax.device_put(arrays, self.sharding)
+        return Chunk(images, labels, self.order, end=min(first + self.chunk_steps, self.steps))

@@ -1,0 +1,79 @@
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+import flaxdigits
+from flaxdigits.errors import TrainingInterrupted
+from flaxdigits.runs import Run
+from flaxdigits.training import feed
+from flaxdigits.training.checkpoint import trained_model
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.devices import make_mesh, replicated_sharding
+from flaxdigits.training.feed import ResidentFeed, StreamedFeed, make_feed
+from flaxdigits.training.step import batch_rows
+
+COUNT, BATCH = 1000, 96  # 11 batches, the last of 40
+
+
+@pytest.fixture(autouse=True)
+def short_chunks(monkeypatch):
+    monkeypatch.setattr(feed, "CHUNK", 300)  # 3 batches
+
+
+@pytest.fixture
+def rows():
+    return np.arange(0, 2 * COUNT, 2, dtype=np.int32)
+
+
+def batches(source, order, step):
+    """The digits of each step from this one on, as the compiled loop takes them."""
+    found = []
+    for chunk in source.chunks(order, step):
+        for at in range(step, chunk.end):
+            taken = batch_rows(chunk.order, at, BATCH)
+            found.append((np.asarray(chunk.images[taken]), np.asarray(chunk.labels[taken])))
+        step = chunk.end
+    return found
+
+
+@pytest.mark.parametrize("step", [0, 1, 3, 10])
+def test_both_feeds_give_the_same_batches_from_any_step_on(step, mnist_train, rows):
+    sharding = replicated_sharding(make_mesh("cpu", BATCH))
+    order = np.random.default_rng(0).permutation(COUNT).astype(np.int32)
+    feeds = (kind(mnist_train, rows, BATCH, sharding) for kind in (ResidentFeed, StreamedFeed))
+    whole, chunks = (batches(source, order, step) for source in feeds)
+    assert len(whole) == len(chunks) == 11 - step
+    for (images, labels), (streamed, their_labels) in zip(whole, chunks, strict=True):
+        np.testing.assert_array_equal(images, streamed)
+        np.testing.assert_array_equal(labels, their_labels)
+
+
+def test_more_digits_than_fit_are_streamed(mnist_train, rows, monkeypatch):
+    config, mesh = TrainConfig(batch_size=BATCH), make_mesh("cpu", BATCH)
+    assert isinstance(make_feed(mnist_train, rows, config, mesh), ResidentFeed)
+    monkeypatch.setattr("flaxdigits.training.devices.MEMORY_OF_CPU", COUNT * 784 - 1)
+    assert isinstance(make_feed(mnist_train, rows, config, mesh), StreamedFeed)
+    assert isinstance(make_feed(mnist_train, rows, config.changed(streaming="off"), mesh), ResidentFeed)
+
+
+def weights(path):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(trained_model(Run(path))[1]))]
+
+
+def test_a_streamed_training_ends_in_the_same_weights_and_may_be_resumed_without_streaming(mnist_train, tmp_path):
+    digits = mnist_train[:2000]
+    config = TrainConfig(hidden=(16,), batch_size=BATCH, epochs=2, device="cpu", streaming="off")
+    streamed = config.changed(streaming="on")
+    whole, chunks, stopped = (tmp_path / name for name in ("whole", "chunks", "stopped"))
+    list(flaxdigits.fit(digits, config, whole))
+    list(flaxdigits.fit(digits, streamed, chunks))
+    steps = [0]
+    watch = {"on_progress": lambda progress: steps.append(progress.step), "should_stop": lambda: steps[-1] >= 4}
+    with pytest.raises(TrainingInterrupted):
+        list(flaxdigits.fit(digits, streamed, stopped, **watch))
+    assert steps[-1] < 19  # of 38
+    TrainConfig.from_toml(stopped / "config.toml", streaming="off").save(stopped / "config.toml")
+    list(flaxdigits.resume(stopped, digits))
+    for other in (chunks, stopped):
+        assert all(np.array_equal(a, b) for a, b in zip(weights(whole), weights(other), strict=True))
