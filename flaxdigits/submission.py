@@ -2,6 +2,9 @@
 
 import contextlib
 import io
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,8 @@ from flaxdigits import atomic
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import SubmissionError
 from flaxdigits.extras import require
+
+Predict = Callable[[np.ndarray], np.ndarray]  # from uint8 [n, 28, 28] to int64 [n]
 
 COMPETITION = "digit-recognizer"
 HEADER = "ImageId,Label"
@@ -30,6 +35,25 @@ def check_test_set(digits: Digits, competition: bool) -> None:
         raise SubmissionError(f"{digits.name}: has labels, so it is not the competition's test.csv")
     if competition and len(digits) != COMPETITION_ROWS:
         raise SubmissionError(f"{digits.name}: expected {COMPETITION_ROWS:,} digits, got {len(digits):,}")
+
+
+def read_and_predict(predict: Predict, blocks: Iterable[Digits]) -> tuple[Digits, np.ndarray]:
+    """Predicts digits while the next ones are read.
+
+    Args:
+        predict: from images to digits; called by as many threads as there are cores, so it needs but one.
+        blocks: of one source, as `data.load.load_blocks` yields them.
+
+    Returns:
+        All digits, and the predicted ones, int64 [n].
+
+    Raises:
+        DataError: as reading the blocks raises it.
+    """
+    with ThreadPoolExecutor(os.cpu_count()) as executor:
+        parts = [(block, executor.submit(predict, block.images)) for block in blocks]
+    found = np.concatenate([predicted.result() for _, predicted in parts])
+    return Digits.joined([block for block, _ in parts]), found
 
 
 def write_submission(digits: np.ndarray, path: Path) -> None:

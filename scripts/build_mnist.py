@@ -40,7 +40,7 @@ def checked(folder: Path, name: str) -> Source:
 
 def read_writers(source: Source, labels: np.ndarray) -> np.ndarray:
     """Reads the writer of each training digit, uint16 [60000], and checks the order by the labels."""
-    with source.open_text() as file:
+    with source.open() as file:
         table = np.loadtxt(file, np.int64, usecols=(0, 2))[: len(labels)]
     if not np.array_equal(table[:, 0], labels):
         sys.exit(f"{source.name}: its labels are not MNIST's, in MNIST's order")

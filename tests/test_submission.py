@@ -11,7 +11,7 @@ import pytest
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import SubmissionError
-from flaxdigits.submission import check_submission, check_test_set, write_submission
+from flaxdigits.submission import check_submission, check_test_set, read_and_predict, write_submission
 
 needs_kaggle = pytest.mark.skipif(find_spec("kaggle") is None, reason="the kaggle package is not installed")
 
@@ -200,3 +200,10 @@ def test_a_kaggle_package_that_cannot_be_imported_is_an_error_of_one_line(upload
     assert found.count("\n") == 1
     assert "Error: " in found
     assert "a_package_that_it_forgot_to_ask_for" in found
+
+
+def test_blocks_are_predicted_in_their_order(few):
+    blocks = [Digits(few.images[start : start + 2], name="test.csv") for start in range(0, len(few), 2)]
+    digits, predicted = read_and_predict(lambda images: images.sum(axis=(1, 2), dtype=np.int64), blocks)
+    assert np.array_equal(digits.images, few.images)
+    assert np.array_equal(predicted, few.images.sum(axis=(1, 2), dtype=np.int64))

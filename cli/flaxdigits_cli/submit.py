@@ -25,19 +25,21 @@ def run(
 ) -> None:
     """Writes the submission, and uploads it on request."""
     from flaxdigits import submission
-    from flaxdigits.data.load import load
+    from flaxdigits.data.load import load_blocks
     from flaxdigits.inference.recognizer import Recognizer
 
     if upload:
         require("kaggle", "uploading a submission")
-    recognizer = Recognizer(find_model(model))
-    digits = load(test, part="test")
+    recognizer = Recognizer(find_model(model), threads=1)
+    with ThreadPoolExecutor(max_workers=1) as executor:
+        training = executor.submit(_training_digits, recognizer.metadata)
+        blocks = load_blocks(test, part="test")
+        digits, predicted = submission.read_and_predict(lambda images: recognizer(images).digits, blocks)
     submission.check_test_set(digits, competition=upload)
-    with ThreadPoolExecutor(max_workers=1) as executor:  # while onnxruntime predicts
-        seen = executor.submit(_count_seen, recognizer.metadata, digits)
-        submission.write_submission(recognizer(digits.images).digits, out)
+    submission.write_submission(predicted, out)
     print(f"{out}: {len(digits):,} predictions by {recognizer.name}")
-    if shared := seen.result():
+    trained_on = training.result()
+    if trained_on and (shared := trained_on.count_shared(digits)):
         note(
             f"warning: the model was trained on {shared:,} of these digits, so its score is optimistic; "
             "train on the competition's own train.csv, and submit with --model runs/latest"
@@ -50,11 +52,8 @@ def run(
         note(f"to upload it: {command_line()} --upload")
 
 
-def _count_seen(metadata: dict[str, str], digits: "Digits") -> int:
-    """Returns how many of the digits a model was trained on, if it was trained on the embedded MNIST; otherwise 0."""
-    from flaxdigits.data.load import MNIST_TRAIN, load
+def _training_digits(metadata: dict[str, str]) -> "Digits | None":
+    """Returns the digits that a model was trained on where that is the embedded MNIST; otherwise None."""
+    from flaxdigits.data.load import MNIST_TRAIN, MNIST_TRAIN_SHA256, load
 
-    if metadata.get("training_data") != MNIST_TRAIN:  # own data may have this name too, so the hash decides
-        return 0
-    mnist = load(MNIST_TRAIN)
-    return mnist.count_shared(digits) if metadata.get("training_data_sha256") == mnist.sha256 else 0
+    return load(MNIST_TRAIN) if metadata.get("training_data_sha256") == MNIST_TRAIN_SHA256 else None

@@ -1,15 +1,15 @@
 """Zip archives: an .npz of arrays, or CSV files as Kaggle packs them."""
 
-import io
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Literal
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
 from flaxdigits.data.digits import Digits
-from flaxdigits.data.kaggle_csv import read_csv
+from flaxdigits.data.kaggle_csv import read_blocks
 from flaxdigits.data.source import Source, readable
 from flaxdigits.errors import DataError
 
@@ -19,8 +19,10 @@ Part = Literal["train", "test"]
 NPZ_KEYS = (("images", "labels"), ("x_train", "y_train"), ("x", "y"))
 
 
-def read_archive(source: Source, part: Part) -> Digits:
+def read_archive(source: Source, part: Part) -> Iterator[Digits]:
     """Reads an .npz, or one CSV file of a .zip: its only one, otherwise train.csv or test.csv as `part` says.
+
+    Yields the digits of a CSV in blocks, as they are read.
 
     Raises:
         DataError: if the archive is damaged, or holds no such file.
@@ -28,12 +30,11 @@ def read_archive(source: Source, part: Part) -> Digits:
     with readable(source.name), source.open() as file, zipfile.ZipFile(file) as archive:
         names = [name for name in archive.namelist() if not name.endswith("/")]
         if any(name.endswith(".npy") for name in names):
-            return read_npz(source)
+            yield read_npz(source)
+            return
         chosen = _choose_csv(names, part, source.name)
-        digits = read_csv(
-            lambda: io.TextIOWrapper(archive.open(chosen), encoding="utf-8-sig"), f"{source.name}/{chosen}"
-        )
-        return replace(digits, name=source.name)  # which `load` takes, when a run is resumed
+        for digits in read_blocks(lambda: cast(BinaryIO, archive.open(chosen)), f"{source.name}/{chosen}"):
+            yield replace(digits, name=source.name)  # which `load` takes, when a run is resumed
 
 
 def _choose_csv(names: list[str], part: Part, archive: str) -> str:

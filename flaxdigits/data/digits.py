@@ -1,6 +1,7 @@
 """Digits: the images of a data set, with their labels and writers if known."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -60,6 +61,15 @@ class Digits:
             images = images.astype(np.uint8)
         is_flat = images.ndim == 2 and images.shape[1] == PIXELS
         return cls(images.reshape(-1, SIDE, SIDE) if is_flat else images, labels, writers, name)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """Returns digits of one source in one; all parts have labels, or none."""
+        first, *others = parts
+        if not others:
+            return first
+        labels = None if first.labels is None else np.concatenate([part.known_labels() for part in parts])
+        return cls(np.concatenate([part.images for part in parts]), labels, name=first.name)
 
     def __repr__(self) -> str:
         known = [name for name in ("labels", "writers") if getattr(self, name) is not None]

@@ -1,18 +1,16 @@
 """Kaggle's CSV of digits: an optional header, an optional label and 784 pixels in each row.
 
-The text is parsed by `np.loadtxt` straight into uint8, which rejects everything but integers from
-0 to 255. Only if it does is the text read a second time, slowly, to find the row and the column.
+The text is parsed in blocks by operations on whole arrays, which take nothing but integers from 0 to 255, commas and
+line feeds. A block with anything else, such as spaces or an error, is parsed a second time, slowly, cell by cell.
 """
 
-import warnings
-from collections.abc import Callable
-from itertools import islice, zip_longest
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Callable, Iterator
+from itertools import zip_longest
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
-from flaxdigits.convention import PIXELS, SIDE
+from flaxdigits.convention import CLASSES, PIXELS, SIDE
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import DataError
 
@@ -23,34 +21,49 @@ LABEL = "label"
 INDEX_NAMES = ("", "Unnamed: 0", "index")  # of the index: in a CSV, as pandas reads that, and after reset_index
 WITHOUT_INDEX = "leave it out, as frame.to_csv(path, index=False) does"
 PIXEL_NAMES = [f"pixel{i}" for i in range(PIXELS)]
-CSV_FORM: dict[str, Any] = {"delimiter": ",", "ndmin": 2, "comments": None}
 WIDTHS = f"{PIXELS + 1} columns (a label and {PIXELS} pixels) or {PIXELS}"
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+BLOCK = 2**18  # bytes: what is computed of a block stays in the second-level cache
+LAST_OF_ROW = 1024  # added to the value of a row's last cell, whose digits make 999 at most
 
 
-def read_csv(open_text: Callable[[], TextIO], name: str, path: Path | None = None) -> Digits:
-    """Reads digits from CSV text.
+def read_blocks(open_binary: Callable[[], BinaryIO], name: str) -> Iterator[Digits]:
+    """Reads digits from CSV text, and yields them in blocks of about a hundred.
 
     Args:
-        open_text: opens the text; called again for each pass over it.
-        name: the name used in messages.
-        path: the file, if it is plain text: numpy reads a path twice as fast as a stream.
-
-    Returns:
-        The digits, with labels if there is a label column.
+        open_binary: opens the text, UTF-8.
+        name: the name used in messages, and of the digits.
 
     Raises:
         DataError: naming the row (from 1, the header not counted) and the column.
         UnicodeDecodeError, OSError: as opening and reading the text raises them; see `source.readable`.
     """
-    with open_text() as text:
-        first, has_more = text.readline(), any(line.strip() for line in text)
-    columns, has_header = _columns(first, name)
-    if has_header and not has_more:
+    row = 0
+    with open_binary() as file:
+        first, _, rest = _with_line_feeds(file.readline()).removeprefix(BYTE_ORDER_MARK).partition(b"\n")
+        columns, has_header = _columns(first.decode(), name)
+        for block in _whole_lines(file, rest if has_header else first + b"\n" + rest):
+            table = _parse(block, len(columns))
+            if table is None:
+                table = _parse_slowly(block, columns, row, name)
+            if len(table):
+                yield _digits(table, columns, name, row)
+            row += len(table)
+    if not row:
         raise DataError(f"{name}: no rows of digits under the header")
-    table = _parse(open_text, path, skip=int(has_header))
-    if table is None or table.shape[1] != len(columns):
-        raise _explain(open_text, columns, has_header, name)
-    return _digits(table, columns, name)
+
+
+def _with_line_feeds(text: bytes) -> bytes:
+    """Returns text with the line ends of Windows and of old Macs replaced."""
+    return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
+
+
+def _whole_lines(file: BinaryIO, begun: bytes) -> Iterator[bytes]:
+    """Yields what was read already and the rest of a file, in blocks that end with a line."""
+    while read := file.read(BLOCK):
+        whole, end, begun = (begun + read).rpartition(b"\n")
+        yield _with_line_feeds(whole + end)
+    yield _with_line_feeds(begun)
 
 
 def read_frame(frame: "pd.DataFrame", name: str = "DataFrame") -> Digits:
@@ -104,34 +117,46 @@ def _check_columns(columns: list[str], name: str) -> None:
             raise DataError(f"{name}, header: expected column {expected}, got {repr(found) if found else 'no more'}")
 
 
-def _parse(open_text: Callable[[], TextIO], path: Path | None, skip: int) -> np.ndarray | None:
-    """Parses the numbers as uint8 [rows, columns]; returns None if numpy rejects them."""
-    with warnings.catch_warnings():
-        # Older numpy reads 256 as 0 and 0.5 as 0, with no more than a DeprecationWarning.
-        warnings.simplefilter("error", DeprecationWarning)
-        try:
-            if path is not None:
-                return np.loadtxt(path, np.uint8, skiprows=skip, encoding="utf-8-sig", **CSV_FORM)
-            with open_text() as text:
-                return np.loadtxt(islice(text, skip, None), np.uint8, **CSV_FORM)
-        except UnicodeDecodeError:
-            raise
-        except (ValueError, DeprecationWarning):
-            return None
+def _parse(block: bytes, columns: int) -> np.ndarray | None:
+    """Returns whole lines as uint8 [rows, columns]; None for all but integers from 0 to 255, commas and line feeds."""
+    text = np.frombuffer(block.rstrip(b"\n") + b"\n", np.uint8)
+    units = text - np.uint8(ord("0"))  # of the others the result wraps around, to 10 or more
+    digit = units < 10
+    ends = ~digit  # of the cells
+    line_ends = text == ord("\n")
+    cells, rows = np.count_nonzero(ends), np.count_nonzero(line_ends)
+    if cells != rows * columns or np.count_nonzero(text == ord(",")) != cells - rows:
+        return None
+    pairs = digit[1:] & digit[:-1]
+    if ends[0] or (ends[1:] & ends[:-1]).any() or (pairs[2:] & pairs[:-2]).any():  # an empty cell, or four digits
+        return None
+    units *= digit
+    values = units.astype(np.uint16)
+    values[1:] += units[:-1] * np.uint16(10)
+    values[2:] += units[:-2] * digit[1:-1] * np.uint16(100)
+    values[:-1] += line_ends[1:] * np.uint16(LAST_OF_ROW)
+    table = np.compress(ends[1:], values[:-1]).reshape(rows, columns)
+    table[:, -1] -= LAST_OF_ROW  # wraps around where a row has another number of cells
+    return table.astype(np.uint8) if table.max() <= 255 else None
 
 
-def _explain(open_text: Callable[[], TextIO], columns: list[str], has_header: bool, name: str) -> DataError:
-    """Returns the error for the first cell that is not an integer from 0 to 255, or the first row of another width."""
-    with open_text() as text:
-        filled = (line for line in islice(text, int(has_header), None) if line.strip())
-        for row, line in enumerate(filled, 1):
-            cells = [cell.strip() for cell in line.split(",")]
-            if len(cells) != len(columns):
-                return DataError(f"{name}, row {row}: expected {len(columns)} columns, got {len(cells)}")
-            for column, cell in zip(columns, cells, strict=True):
-                if not _is_byte(cell):
-                    return DataError(_bad_cell(name, row, column, cell))
-    return DataError(f"{name}: not a table of integers from 0 to 255")
+def _parse_slowly(block: bytes, columns: list[str], before: int, name: str) -> np.ndarray:
+    """Returns whole lines as uint8 [rows, columns]; spaces around cells and blank lines are allowed.
+
+    Raises:
+        DataError: for the first cell that is not an integer from 0 to 255, or the first row of another width.
+    """
+    table: list[list[int]] = []
+    for line in filter(str.strip, block.decode().split("\n")):
+        row = before + len(table) + 1
+        cells = [cell.strip() for cell in line.split(",")]
+        if len(cells) != len(columns):
+            raise DataError(f"{name}, row {row}: expected {len(columns)} columns, got {len(cells)}")
+        for column, cell in zip(columns, cells, strict=True):
+            if not _is_byte(cell):
+                raise DataError(_bad_cell(name, row, column, cell))
+        table.append([int(cell) for cell in cells])
+    return np.array(table, np.uint8).reshape(-1, len(columns))
 
 
 def _is_byte(cell: str) -> bool:
@@ -144,9 +169,12 @@ def _bad_cell(name: str, row: int, column: str, found: object) -> str:
     return f"{name}, row {row}, {column}: expected an integer from 0 to {top}, got {shown}"
 
 
-def _digits(table: np.ndarray, columns: list[str], name: str) -> Digits:
+def _digits(table: np.ndarray, columns: list[str], name: str, before: int = 0) -> Digits:
+    """Returns the digits of a table that follows `before` other rows."""
     if LABEL not in columns:
         return Digits(table.reshape(-1, SIDE, SIDE), name=name)
     at = columns.index(LABEL)
-    pixels = np.delete(table, at, axis=1)
-    return Digits(pixels.reshape(-1, SIDE, SIDE), table[:, at], name=name)
+    labels = table[:, at]
+    for row in np.flatnonzero(labels >= CLASSES).tolist():
+        raise DataError(_bad_cell(name, before + row + 1, LABEL, labels[row]))
+    return Digits(np.delete(table, at, axis=1).reshape(-1, SIDE, SIDE), labels, name=name)

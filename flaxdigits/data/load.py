@@ -1,6 +1,7 @@
 """`load`: digits from any source, told apart by type and content, not by name."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -10,7 +11,7 @@ from flaxdigits.convention import CLASSES
 from flaxdigits.data.archive import Part, read_archive
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.idx import read_idx
-from flaxdigits.data.kaggle_csv import read_csv, read_frame
+from flaxdigits.data.kaggle_csv import read_blocks, read_frame
 from flaxdigits.data.source import Source, readable
 from flaxdigits.errors import DataError
 from flaxdigits.pictures.reading import is_picture, picture_files, read_picture
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 MNIST_TRAIN = "mnist-train"
 MNIST_TEST = "mnist-test"
+MNIST_TRAIN_SHA256 = "edc0d1098aa497be14ace79ddd5171e5a3dcf9c4d196c015389203eb3ba1f59b"  # as Digits.sha256
 EMBEDDED = Path(__file__).with_name("mnist.npz")
 
 
@@ -60,6 +62,18 @@ def _load_named(source: str | os.PathLike[str], part: Part) -> Digits:
     return read_folder(path) if path.is_dir() else read_source(Source.file(path), part)
 
 
+def load_blocks(path: Path, *, part: Part = "train") -> Iterator[Digits]:
+    """Loads digits from a file, those of a CSV in blocks of about a hundred, as they are read.
+
+    Raises:
+        DataError: as `load`, at the block with the error.
+    """
+    if path.is_file():
+        yield from read_source_blocks(Source.file(path), part)
+    else:
+        yield load(path, part=part)
+
+
 def _embedded(name: str) -> Digits:
     part = name.removeprefix("mnist-")
     with np.load(EMBEDDED) as arrays:
@@ -81,15 +95,19 @@ def read_source(source: Source, part: Part = "train") -> Digits:
     Raises:
         DataError: if they are not a CSV, an IDX file, an .npz or a .zip of digits.
     """
+    return Digits.joined(list(read_source_blocks(source, part)))
+
+
+def read_source_blocks(source: Source, part: Part) -> Iterator[Digits]:
+    """Reads digits as `read_source` does, those of a CSV in blocks."""
     form = source.form()
-    if form == "zip":
-        return read_archive(source, part)
     if form == "idx":
-        return read_idx(source)
+        yield read_idx(source)
+        return
     if form == "other" and is_picture(source.read()):
         raise DataError(f"{source.name}: a picture; a data set of pictures is a folder with sub-folders 0 to 9")
     with readable(source.name):
-        return read_csv(source.open_text, source.name, source.plain_path())
+        yield from read_archive(source, part) if form == "zip" else read_blocks(source.open, source.name)
 
 
 def read_folder(folder: Path) -> Digits:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Literal, TextIO, cast
+from typing import BinaryIO, Literal, cast
 
 import numpy as np
 
@@ -18,7 +18,6 @@ IDX_HEAD = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][^\0]")  # two zeros, the type, 
 # The first cell of a CSV of digits: a number, a short name or nothing, then a comma.
 CSV_HEAD = re.compile(rb'(\xef\xbb\xbf)?\s*"?[\w .:-]*"?\s*,')
 HEAD = 512  # bytes that `form` looks at
-UNPACKED_BY_NUMPY = frozenset({".gz", ".bz2", ".xz", ".lzma"})  # numpy.loadtxt goes by the suffix, whatever the content
 
 Form = Literal["csv", "idx", "zip", "other"]
 
@@ -53,20 +52,10 @@ class Source:
 
         return cast(BinaryIO, gzip.open(io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data))
 
-    def open_text(self) -> TextIO:
-        """Opens the content as UTF-8 text, without its byte order mark."""
-        return io.TextIOWrapper(self.open(), encoding="utf-8-sig")
-
     def is_gzip(self) -> bool:
         """Returns whether the content is compressed with gzip, whatever its name."""
         with self._open_packed() as file:
             return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-
-    def plain_path(self) -> Path | None:
-        """Returns the path of a file that numpy reads without decompression; None for other files and for bytes."""
-        if isinstance(self.data, bytes) or self.data.suffix in UNPACKED_BY_NUMPY or self.is_gzip():
-            return None
-        return self.data
 
     def read(self) -> bytes:
         """Returns the decompressed content.
@@ -83,11 +72,10 @@ class Source:
         Raises:
             DataError: if it cannot be read.
         """
-        path = self.plain_path()
-        if path is None:
+        if isinstance(self.data, bytes) or self.is_gzip():
             return np.frombuffer(self.read(), np.uint8)
         with readable(self.name):
-            return np.memmap(path, np.uint8, mode="r")
+            return np.memmap(self.data, np.uint8, mode="r")
 
     def form(self) -> Form:
         """Returns the form that the first bytes show; "other" for pictures and for everything unknown.

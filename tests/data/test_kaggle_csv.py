@@ -3,7 +3,7 @@ import io
 import numpy as np
 import pytest
 
-from flaxdigits.data.kaggle_csv import read_frame
+from flaxdigits.data.kaggle_csv import BLOCK, read_frame
 from flaxdigits.data.load import load, read_source
 from flaxdigits.data.source import Source
 from flaxdigits.errors import DataError
@@ -65,6 +65,7 @@ def test_the_label_may_be_the_last_column_if_the_header_says_so(few, table):
     "change",
     [
         pytest.param(lambda text: text.replace("\n", "\r\n"), id="CRLF line ends"),
+        pytest.param(lambda text: text.replace("\n", "\r"), id="CR line ends"),
         pytest.param(lambda text: "\ufeff" + text, id="byte order mark"),
         pytest.param(lambda text: text.replace(",", ", "), id="spaces after commas"),
         pytest.param(lambda text: '"' + text.replace(",", '","', 784).replace("\n", '"\n', 1), id="quoted header"),
@@ -90,7 +91,7 @@ def test_the_dialect_of_the_csv_makes_no_difference(few, to_csv, change):
         (put(2, 100, "nan"), "row 2, pixel99", "'nan'"),
         (put(2, 100, ""), "row 2, pixel99", "''"),
         (put(3, 784, "٣"), "row 3, pixel783", "'٣'"),
-        (put(2, 0, "10"), "row 2", "10"),
+        (put(2, 0, "10"), "row 2, label", "10"),
         (put(2, 0, "300"), "row 2, label", "'300'"),
         (put(2, 0, "seven"), "row 2, label", "'seven'"),
         (put(0, 6, "pixel4"), "header", "'pixel4'"),
@@ -163,7 +164,7 @@ def test_a_data_frame_gives_the_same_digits_as_its_file(few, frame, to_csv):
     [
         (lambda f: f.assign(pixel99=[0, 256, 0]), ", row 2, pixel99", "256"),
         (lambda f: f.assign(pixel99=[0, 0, -1]), ", row 3, pixel99", "-1"),
-        (lambda f: f.assign(label=[0, 10, 0]), ", row 2", "10"),
+        (lambda f: f.assign(label=[0, 10, 0]), ", row 2, label", "10"),
         (lambda f: f.assign(pixel99=[0, 0.5, 0]), ", pixel99", "float64"),
         (lambda f: f.assign(pixel99="0"), ", pixel99", "str|object"),
         (lambda f: f.drop(columns=["pixel9", "label"]), ", header", "783"),
@@ -173,3 +174,38 @@ def test_a_data_frame_gives_the_same_digits_as_its_file(few, frame, to_csv):
 def test_the_first_bad_cell_of_a_data_frame_is_named_by_row_and_column(frame, edit, place, found):
     with pytest.raises(DataError, match=rf"^DataFrame{place}: .*({found})"):
         read_frame(edit(frame))
+
+
+def rows_of(digits):
+    return np.column_stack([digits.labels, digits.images.reshape(len(digits), -1)])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_file_of_many_blocks_gives_what_numpy_reads(seed, tmp_path):
+    random = np.random.default_rng(seed)
+    table = random.choice([0, 7, 10, 99, 100, 199, 255], (600, 785)).astype(np.uint8)
+    table[:, 0] %= 10
+    path = tmp_path / "train.csv"
+    np.savetxt(path, table, fmt="%d", delimiter=",")
+    assert path.stat().st_size > 3 * BLOCK
+    np.testing.assert_array_equal(rows_of(load(path)), np.loadtxt(path, np.uint8, delimiter=","))
+
+
+@pytest.mark.parametrize("row", [1, 300, 600])
+@pytest.mark.parametrize("edit", [",", "\n", "x", "2560", " 1"], ids=repr)
+def test_a_changed_cell_in_any_block_is_found_or_read(row, edit, tmp_path):
+    lines = [",".join(["7"] * 785)] * 600
+    lines[row - 1] = ",".join(["7"] * 400 + [edit] + ["7"] * 384)
+    path = tmp_path / "train.csv"
+    path.write_text("\n".join(lines))
+    if edit == " 1":
+        assert rows_of(load(path))[row - 1, 400] == 1
+    else:
+        with pytest.raises(DataError, match=rf"train.csv, row {row}[:,]"):
+            load(path)
+
+
+def test_a_cell_that_moved_to_the_row_before_is_found():
+    rows = [",".join(["7"] * count) for count in (785, 786, 784)]
+    with pytest.raises(DataError, match="row 2: expected 785 columns, got 786"):
+        read_text("\n".join(rows))
