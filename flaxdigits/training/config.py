@@ -23,6 +23,7 @@ Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
 Initializer = Literal["he_normal", "glorot_uniform"]
 Precision = Literal["auto", "float32", "bfloat16"]
+Moments = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 Streaming = Literal["auto", "on", "off"]
 
@@ -83,6 +84,7 @@ class TrainConfig:
     warmup_epochs: float = 1.0  # linear, from 0 to the peak
     weight_decay: float = 1e-2  # AdamW's
     adam_epsilon: float = 1e-5  # with optax's 1e-8 rounding errors grow faster, and validation is no better
+    adam_moments: Moments = "float32"  # bfloat16 is faster for networks of millions of weights
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are validated and exported; 0 = no average
     temperature: float = 0.0  # divides the exported logits; 0 = fitted on the held-out digits, 1 without any

@@ -13,6 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
 
 from flaxdigits.convention import CLASSES
+from flaxdigits.training.adam import scale_by_packed_adam
 from flaxdigits.training.augmentation import annealed_strength, augment
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import batch_sharding, replicated_sharding
@@ -74,10 +75,10 @@ def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
 
 def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientTransformation:
     """Returns Adam (D. Kingma, J. Ba, 2014) or AdamW (I. Loshchilov, F. Hutter, 2017), with their papers' betas."""
-    schedule = make_schedule(config, steps_per_epoch)
-    if config.optimizer == "adam":
-        return optax.adam(schedule, eps=config.adam_epsilon)
-    return optax.adamw(schedule, eps=config.adam_epsilon, weight_decay=config.weight_decay)
+    scale_by_adam = scale_by_packed_adam if config.adam_moments == "bfloat16" else optax.scale_by_adam
+    decay = [optax.add_decayed_weights(config.weight_decay)] if config.optimizer == "adamw" else []
+    rate = optax.scale_by_learning_rate(make_schedule(config, steps_per_epoch))
+    return optax.chain(scale_by_adam(eps=config.adam_epsilon), *decay, rate)
 
 
 def make_advance(

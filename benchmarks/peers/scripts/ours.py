@@ -22,9 +22,9 @@ from flaxdigits.training.step import epoch_order, init_state, make_advance
 PREDICTOR = (1152, 1152, 320)
 
 
-def throughput(data, batch, precision):
+def throughput(data, batch, precision, moments):
     """Trains the reference network by slices of an epoch, as `fit` does."""
-    config = replace(PRESETS["reference"], batch_size=batch, precision=precision)
+    config = replace(PRESETS["reference"], batch_size=batch, precision=precision, adam_moments=moments)
     steps = len(data["train_images"]) // batch
     model, keys, mesh = make_model(config, make_keys(0)), make_keys(0), make_mesh("auto", batch)
     advance = make_advance(nnx.graphdef(model), config, steps, keys.augmentation, mesh)
@@ -67,7 +67,7 @@ def main():
     if precision == "auto":
         precision = fastest_precision(make_mesh("auto", batch))
     if task == "throughput":
-        throughput(np.load(path), batch, precision)
+        throughput(np.load(path), batch, precision, options.get("moments", "float32"))
     elif task == "predict":
         predict(np.load(path), batch, options["precision"], int(options["threads"]))
     elif task == "accuracy":
