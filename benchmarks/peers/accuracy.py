@@ -5,6 +5,7 @@ from pathlib import Path
 from benchmarks.peers.process import OURS, PeerFailed, Spec, evaluations
 from benchmarks.peers.report import Report
 
+THE_ORIGINAL = "the original"
 TARGETS = (0.98, 0.99, 0.993, 0.995)
 RECIPES = [
     (Spec(OURS, "ours"), "default-20", "default preset, 20 epochs"),
@@ -14,9 +15,10 @@ RECIPES = [
     (Spec("Keras, JAX", "keras_jax"), "documentation", "keras.io, simple MNIST convnet"),
     (Spec("tinygrad", "tinygrad_peer"), "published", "examples/beautiful_mnist.py"),
     (Spec("train_mnist_fast", "train_mnist_fast"), "published", "tuomaso/train_mnist_fast, one epoch"),
-    (Spec("the original", "original"), "original", "the original project's network and recipe"),
+    (Spec(THE_ORIGINAL, "original"), "original", "the original project's network and recipe"),
 ]
-PATIENCE = 150  # seconds; a recipe is ended then, since the targets that it has not reached are far
+PATIENCE = 150  # seconds, about seven times what 99% take here; a recipe is ended then
+PATIENCE_WITH_THE_ORIGINAL = 450  # twenty times
 
 
 def measure(report: Report, data: Path, quick: bool) -> int:
@@ -24,7 +26,8 @@ def measure(report: Report, data: Path, quick: bool) -> int:
     report.heading(
         "Time to accuracy",
         "Seconds from the start of the process to the first evaluation that reaches an accuracy on 17,957 digits of "
-        f"writers that are not among the others, one run each; a recipe ends after {PATIENCE} s. Every tool but "
+        f"writers that are not among the others, one run each; a recipe ends after {PATIENCE} s, the original's after "
+        f"{PATIENCE_WITH_THE_ORIGINAL} s. Every tool but "
         "flaxdigits' own trains the network of its own documentation.",
     )
     report.table("tool", "recipe", *(f"{target:.1%}" for target in TARGETS), "highest", "seconds in all")
@@ -44,7 +47,7 @@ def write(report: Report, command: list[str], name: str, what: str, quick: bool)
             for target in TARGETS:
                 if found["accuracy"] >= target:
                     reached.setdefault(target, seconds)
-            if quick or seconds > PATIENCE:
+            if quick or seconds > (PATIENCE_WITH_THE_ORIGINAL if name == THE_ORIGINAL else PATIENCE):
                 break
     except PeerFailed as error:
         report.row(name, what, f"failed: {error}", *[""] * (len(TARGETS) + 1))

@@ -28,7 +28,7 @@ def measure(report: Report, data: Path, quick: bool) -> int:
     report.heading(
         "Training throughput",
         "The reference network, forward, backward and Adam, images a second; the first step's seconds; memory, MB. "
-        "The ratio is flaxdigits' to this peer in the same precision, that of the last rows to the fastest peer of all.",
+        "The ratio is flaxdigits' to this peer in the same precision; in the last rows, to the fastest peer of all.",
     )
     rounds = 1 if quick else ROUNDS
     ceilings = measure_ceilings(report, data, rounds)

@@ -131,7 +131,11 @@ class Loop:
         epoch, done = divmod(first, self.setup.steps_per_epoch)
         end = first - done + self.setup.steps_per_epoch
         order = epoch_order(self.setup.keys.shuffle, epoch, len(self.setup.training))
-        for chunk in self.feed.chunks(order, done):
+        chunks = self.feed.chunks(order, done)
+        while int(state.step) < end:
+            began = time.perf_counter()
+            chunk = next(chunks)
+            seconds += time.perf_counter() - began
             if self.compiled is None:  # before the clock starts
                 self.compiled = compile_step(self.advance.lower(state, *chunk.arrays, end))
             while int(state.step) < first - done + chunk.end:
