@@ -9,7 +9,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.peers.process import OURS, Spec, compare
+from benchmarks.peers.process import OURS, Spec, compare, without_huge_pages
 from benchmarks.peers.report import Report
 from benchmarks.peers.throughput import rate, times
 
@@ -22,6 +22,7 @@ PEERS = [
 ]
 BATCH_SIZES = (1, 1000, 10_000)
 ROWS = 28_000  # of Kaggle's test.csv
+QUICK_ROWS = 2_000
 SUBMISSIONS = 5
 
 
@@ -36,16 +37,17 @@ def measure(report: Report, data: Path, quick: bool) -> int:
     failures = 0
     for batch in (1000,) if quick else BATCH_SIZES:
         for cores in (1,) if quick else (1, 2):
-            failures += measure_batch(report, data, batch, cores, 1 if quick else ROUNDS)
-    return failures + measure_submissions(report, data, 1 if quick else SUBMISSIONS)
+            failures += measure_batch(report, data, batch, cores, quick)
+    return failures + measure_submissions(report, data, quick)
 
 
-def measure_batch(report: Report, data: Path, batch: int, cores: int, rounds: int) -> int:
+def measure_batch(report: Report, data: Path, batch: int, cores: int, quick: bool) -> int:
     """Writes the rows of one batch size; returns how many failed."""
     ours = [Spec(f"{OURS}, {precision}", "ours", (f"precision={precision}",)) for precision in ("float32", "int8")]
     peers = [Spec(*peer[:2], ("precision=float32",)) for peer in PEERS]
     options = (f"batch={batch}", f"threads={cores}")
-    found = compare([*ours, *peers], data, "predict", *options, rounds=rounds, cores=cores)
+    rounds = 1 if quick else ROUNDS
+    found = compare([*ours, *peers], data, "predict", *options, rounds=rounds, cores=cores, at_once=quick)
     for name, result in found.items():
         if isinstance(result, str):
             report.row(batch, cores, name, result, "", "", "")
@@ -55,19 +57,22 @@ def measure_batch(report: Report, data: Path, batch: int, cores: int, rounds: in
     return sum(isinstance(result, str) for result in found.values())
 
 
-def measure_submissions(report: Report, data: Path, rounds: int) -> int:
+def measure_submissions(report: Report, data: Path, quick: bool) -> int:
     """Writes the table of `submit`, cold, against the original's script; returns how many failed."""
     csv, model, out = data.with_name("test.csv"), data.with_name("model.keras"), data.with_name("submission.csv")
-    write_test_set(data, csv)
+    rows = QUICK_ROWS if quick else ROWS
+    write_test_set(data, csv, rows)
     original = Spec("the original's script", "original")
     subprocess.run(original.command(data, "prepare_submit", f"model={model}"), check=True, capture_output=True)
     commands = {
         OURS: [str(Path(sys.executable).with_name("flaxdigits")), "submit", str(csv), "--out", str(out)],
         original.name: original.command(data, "submit", f"model={model}", f"csv={csv}", f"out={out}"),
     }
-    figures = [{name: seconds(command) for name, command in commands.items()} for _ in range(rounds + 1)][1:]
+    rounds, unmeasured = (1, 0) if quick else (SUBMISSIONS, 1)
+    taken = [{name: seconds(command) for name, command in commands.items()} for _ in range(rounds + unmeasured)]
+    figures = taken[unmeasured:]
     report.line(
-        f"\n`submit` of {ROWS:,} rows, a cold process each, {rounds} rounds; the first warms the disk's cache.\n"
+        f"\n`submit` of {rows:,} rows, a cold process each, {rounds} rounds; the first warms the disk's cache.\n"
     )
     report.table("tool", "seconds", "MB", "flaxdigits is")
     for name in commands:
@@ -80,7 +85,8 @@ def measure_submissions(report: Report, data: Path, rounds: int) -> int:
 def seconds(command: list[str]) -> tuple[float, float]:
     """Returns the seconds of a process, and the most memory that it used, MB."""
     began = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=without_huge_pages(), **silent)
     _, status, used = os.wait4(process.pid, 0)
     took = time.perf_counter() - began
     if status:
@@ -88,8 +94,8 @@ def seconds(command: list[str]) -> tuple[float, float]:
     return took, used.ru_maxrss / 1024
 
 
-def write_test_set(data: Path, path: Path) -> None:
+def write_test_set(data: Path, path: Path, rows: int) -> None:
     """Writes Kaggle's test.csv, of training digits."""
-    images = np.resize(np.load(data)["train_images"], (ROWS, 784))
+    images = np.resize(np.load(data)["train_images"], (rows, 784))
     header = ",".join(f"pixel{pixel}" for pixel in range(784))
     np.savetxt(path, images, fmt="%d", delimiter=",", header=header, comments="")

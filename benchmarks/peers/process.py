@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
@@ -34,6 +35,11 @@ class Spec(NamedTuple):
         if self.name.startswith(OURS):
             return [sys.executable, script, *words]
         return ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--script", script, *words]
+
+
+def without_huge_pages() -> dict[str, str]:
+    """Returns the environment of a command as its user has it."""
+    return {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
 
 
 def make_environments() -> None:
@@ -102,17 +108,37 @@ class Peer:
 
 
 def compare(
-    specs: list[Spec], data: Path, task: str, *options: object, rounds: int, cores: int | None = None
+    specs: list[Spec],
+    data: Path,
+    task: str,
+    *options: object,
+    rounds: int,
+    cores: int | None = None,
+    at_once: bool = False,
 ) -> dict[str, Result | str]:
-    """Returns each peer's result over rounds in which they take turns; of one that failed, why."""
-    running: dict[str, Peer] = {}
+    """Returns each peer's result over rounds in which they take turns; of one that failed, why.
+
+    Args:
+        specs: the peers.
+        data: the digits, .npz.
+        task: of each peer.
+        options: of the task.
+        rounds: how many figures of each.
+        cores: that each may use; all by default.
+        at_once: start them all at once, which spoils the time to their first step.
+    """
     figures: dict[str, list[float]] = {spec.name: [] for spec in specs}
-    failed: dict[str, Result | str] = {}
-    for spec in specs:
+
+    def start(spec: Spec) -> Peer | str:
         try:
-            running[spec.name] = Peer(spec.command(data, task, *options), cores)
+            return Peer(spec.command(data, task, *options), cores)
         except PeerFailed as error:
-            failed[spec.name] = f"failed: {error}"
+            return f"failed: {error}"
+
+    with ThreadPoolExecutor(len(specs) if at_once else 1) as executor:
+        started = dict(zip(figures, executor.map(start, specs), strict=True))
+    running = {name: peer for name, peer in started.items() if isinstance(peer, Peer)}
+    failed: dict[str, Result | str] = {name: why for name, why in started.items() if isinstance(why, str)}
     for _ in range(rounds):
         for name in [name for name in running if name not in failed]:
             try:

@@ -78,7 +78,7 @@ def describe(report: Report, command: str) -> None:
     report.line(f"{os.cpu_count()} cores; {', '.join(extensions) or 'extensions unknown'}; {platform.system()}.")
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)
     report.line(f"Python {platform.python_version()}, {packages}; the peers' versions are in their scripts' headers.")
-    report.line("All tools with huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1).")
+    report.line("All with huge pages (GLIBC_TUNABLES=glibc.malloc.hugetlb=1), but commands that are timed cold.")
     report.line(f"`{command}`, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}.")
 
 
