@@ -64,4 +64,4 @@ def main() -> None:
     for place, read in enumerate(readers):
         ratio = median(times[0] / times[place] for times in rounds)
         took = median(times[place] for times in rounds)
-        print(f"{read.__name__:<8} {took:.3f} s, of which ours takes {ratio:.2f}")
+        print(f"{read.__name__:<8} {took:.3f} s; flaxdigits takes {ratio:.2f} of that")

@@ -4,7 +4,7 @@ import contextlib
 import io
 import os
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ Predict = Callable[[np.ndarray], np.ndarray]  # from uint8 [n, 28, 28] to int64 
 
 COMPETITION = "digit-recognizer"
 HEADER = "ImageId,Label"
+BATCH = 500  # digits that a thread predicts at a time, at most
 COMPETITION_ROWS = 28_000  # of the competition's test.csv, and so of a submission that it accepts
 
 
@@ -41,7 +42,7 @@ def read_and_predict(predict: Predict, blocks: Iterable[Digits]) -> tuple[Digits
     """Predicts digits while the next ones are read.
 
     Args:
-        predict: from images to digits; called by as many threads as there are cores, so it needs but one.
+        predict: from images to digits; called by a thread per core, so a model should use one thread itself.
         blocks: of one source, as `data.load.load_blocks` yields them.
 
     Returns:
@@ -49,11 +50,21 @@ def read_and_predict(predict: Predict, blocks: Iterable[Digits]) -> tuple[Digits
 
     Raises:
         DataError: as reading the blocks raises it.
+        SubmissionError: if they have labels.
     """
+    read: list[Digits] = []
+    predicted: list[Future[np.ndarray]] = []
     with ThreadPoolExecutor(os.cpu_count()) as executor:
-        parts = [(block, executor.submit(predict, block.images)) for block in blocks]
-    found = np.concatenate([predicted.result() for _, predicted in parts])
-    return Digits.joined([block for block, _ in parts]), found
+        try:
+            for block in blocks:
+                check_test_set(block, competition=False)
+                pieces = range(0, len(block), BATCH)
+                predicted += [executor.submit(predict, block.images[start : start + BATCH]) for start in pieces]
+                read.append(block)
+        except BaseException:
+            executor.shutdown(cancel_futures=True)
+            raise
+    return Digits.joined(read), np.concatenate([part.result() for part in predicted])
 
 
 def write_submission(digits: np.ndarray, path: Path) -> None:

@@ -2,6 +2,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from threading import Thread
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from flaxdigits.data.digits import Digits
-from flaxdigits.errors import SubmissionError
+from flaxdigits.errors import DataError, SubmissionError
 from flaxdigits.submission import check_submission, check_test_set, read_and_predict, write_submission
 
 needs_kaggle = pytest.mark.skipif(find_spec("kaggle") is None, reason="the kaggle package is not installed")
@@ -204,6 +205,43 @@ def test_a_kaggle_package_that_cannot_be_imported_is_an_error_of_one_line(upload
 
 def test_blocks_are_predicted_in_their_order(few):
     blocks = [Digits(few.images[start : start + 2], name="test.csv") for start in range(0, len(few), 2)]
-    digits, predicted = read_and_predict(lambda images: images.sum(axis=(1, 2), dtype=np.int64), blocks)
+    first = few.images[0].tobytes()
+
+    def predict(images):
+        if images[0].tobytes() == first:
+            time.sleep(0.2)  # so the first block is ready last
+        return images.sum(axis=(1, 2), dtype=np.int64)
+
+    digits, predicted = read_and_predict(predict, blocks)
     assert np.array_equal(digits.images, few.images)
     assert np.array_equal(predicted, few.images.sum(axis=(1, 2), dtype=np.int64))
+
+
+def test_a_large_block_is_predicted_in_pieces(mnist_test):
+    sizes = []
+    digits = Digits(mnist_test.images[:1234])
+    _, predicted = read_and_predict(lambda images: sizes.append(len(images)) or images[:, 14, 14], [digits])
+    assert len(sizes) == 3
+    assert np.array_equal(predicted, digits.images[:, 14, 14])
+
+
+def test_an_error_in_a_later_block_ends_the_predictions_that_wait(few):
+    predicted = []
+
+    def blocks():
+        for _ in range(1000):
+            yield Digits(few.images)
+        raise DataError("row 5001")
+
+    def predict(images):
+        time.sleep(0.01)
+        predicted.append(images)
+
+    with pytest.raises(DataError, match="row 5001"):
+        read_and_predict(predict, blocks())
+    assert len(predicted) < 900
+
+
+def test_labels_are_refused_at_the_first_block(few):
+    with pytest.raises(SubmissionError, match="has labels"):
+        read_and_predict(lambda images: pytest.fail("predicted"), [few])

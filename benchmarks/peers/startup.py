@@ -1,6 +1,5 @@
 """Cold start of each command, and the second start of a training in the same place."""
 
-import os
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ ROUNDS = 5
 
 def measure(report: Report, data: Path, quick: bool) -> int:
     """Measures and writes the section; returns how many measurements failed."""
-    report.heading("Start", f"Seconds of a cold process, median of {ROUNDS}.")
+    report.heading("Start", "Seconds of a cold process" + ("." if quick else f", median of {ROUNDS}."))
     report.table("command", "seconds")
     picture, trained = data.with_name("one.png"), data.with_name("run")
     Image.fromarray(255 - load("mnist-test").images[0]).resize((200, 200)).save(picture)
@@ -35,7 +34,7 @@ def measure_training(report: Report, folder: Path, rounds: int) -> None:
     """Writes the seconds from the start of `train` to its first progress, first with an empty cache, then again."""
     taken = []
     for count in range(rounds):
-        environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / f"cache{count}")}
+        environment = without_huge_pages() | {"JAX_COMPILATION_CACHE_DIR": str(folder / f"cache{count}")}
         taken.append([first_step(folder / f"run{count}{which}", environment) for which in "ab"])
     for which, times in zip(("with an empty compilation cache", "again"), zip(*taken, strict=True), strict=True):
         report.row(f"flaxdigits train, to the first step, {which}", f"{median(times):.2f}")
@@ -58,6 +57,8 @@ def first_step(run: Path, environment: dict[str, str]) -> float:
 FIRST_STEP = """
 import os, sys
 from pathlib import Path
+from flaxdigits_cli import program
+program.use_huge_pages()
 from flaxdigits_cli import train
 
 def move(progress):

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
 DEFAULTS = PRESETS["default"]
 STOPS = (signal.SIGINT, signal.SIGTERM)
-SAMPLE = 10_000  # digits that are looked at for inverted ones
-MANY = 1_000_000  # digits, from which on reading them takes some seconds
+INVERSION_SAMPLE = 10_000  # digits
+SLOW_TO_READ = 1_000_000  # digits
 
 
 def widths(text: str) -> tuple[int, ...]:
@@ -120,10 +120,10 @@ def begun(config: TrainConfig, out: Path | None) -> "Start":
 
     source = Path(config.data)
     digits = load(source.resolve() if source.exists() else config.data)  # in full, so that it resumes from anywhere
-    if (digits.images[:: 1 + len(digits) // SAMPLE] > INK // 2).mean() > 0.5:
+    if (digits.images[:: 1 + len(digits) // INVERSION_SAMPLE] > INK // 2).mean() > 0.5:
         note("warning: most pixels are ink (0 is paper, 255 is ink), so the images may have to be inverted")
-    if len(digits) > MANY:
-        note(f"reading {len(digits):,} digits once, for their SHA-256")
+    if len(digits) > SLOW_TO_READ:
+        note(f"reading {len(digits):,} digits, for their SHA-256 and for test digits of MNIST among them")
     return partial(fit, digits, config, out)
 
 

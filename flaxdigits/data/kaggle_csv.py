@@ -38,17 +38,28 @@ def read_blocks(open_binary: Callable[[], BinaryIO], name: str) -> Iterator[Digi
         DataError: naming the row (from 1, the header not counted) and the column.
         UnicodeDecodeError, OSError: as opening and reading the text raises them; see `source.readable`.
     """
-    row = 0
     with open_binary() as file:
-        first, _, rest = _with_line_feeds(file.readline()).removeprefix(BYTE_ORDER_MARK).partition(b"\n")
-        columns, has_header = _columns(first.decode(), name)
-        for block in _whole_lines(file, rest if has_header else first + b"\n" + rest):
-            table = _parse(block, len(columns))
-            if table is None:
-                table = _parse_slowly(block, columns, row, name)
-            if len(table):
-                yield _digits(table, columns, name, row)
-            row += len(table)
+        try:
+            yield from _read_blocks(file, name)
+        except (DataError, UnicodeDecodeError):
+            while file.read(BLOCK):  # to its end, where gzip and zip find damage, which explains the error better
+                pass
+            raise
+
+
+def _read_blocks(file: BinaryIO, name: str) -> Iterator[Digits]:
+    first, _, rest = _with_line_feeds(file.readline()).removeprefix(BYTE_ORDER_MARK).partition(b"\n")
+    columns, has_header = _columns(first.decode(), name)
+    row = 0
+    for block in _whole_lines(file, rest if has_header else first + b"\n" + rest):
+        table = _parse(block, len(columns))
+        if table is None:
+            table = _parse(block.replace(b", ", b","), len(columns))
+        if table is None:
+            table = _parse_slowly(block, columns, row, name)
+        if len(table):
+            yield _digits(table, columns, name, row)
+        row += len(table)
     if not row:
         raise DataError(f"{name}: no rows of digits under the header")
 
@@ -59,7 +70,7 @@ def _with_line_feeds(text: bytes) -> bytes:
 
 
 def _whole_lines(file: BinaryIO, begun: bytes) -> Iterator[bytes]:
-    """Yields what was read already and the rest of a file, in blocks that end with a line."""
+    """Yields what was read already and the rest of a file, in blocks of whole lines."""
     while read := file.read(BLOCK):
         whole, end, begun = (begun + read).rpartition(b"\n")
         yield _with_line_feeds(whole + end)
@@ -175,6 +186,7 @@ def _digits(table: np.ndarray, columns: list[str], name: str, before: int = 0) -
         return Digits(table.reshape(-1, SIDE, SIDE), name=name)
     at = columns.index(LABEL)
     labels = table[:, at]
-    for row in np.flatnonzero(labels >= CLASSES).tolist():
-        raise DataError(_bad_cell(name, before + row + 1, LABEL, labels[row]))
+    wrong = np.flatnonzero(labels >= CLASSES)
+    if len(wrong):
+        raise DataError(_bad_cell(name, before + int(wrong[0]) + 1, LABEL, labels[wrong[0]]))
     return Digits(np.delete(table, at, axis=1).reshape(-1, SIDE, SIDE), labels, name=name)

@@ -57,7 +57,7 @@ def scale_by_packed_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) 
             first, second = unpack(word)
             return root / (1 - b1**step) * (first / (jnp.sqrt(second) + eps * root))
 
-        # Behind the barrier the words are read; without it XLA computes them a second time from all that they are of.
+        # Without the barrier XLA computes the words twice, from the gradients and the old words.
         moments = lax.optimization_barrier(jax.tree.map(moved, gradients, state.moments))
         return jax.tree.map(scaled, moments), PackedAdamState(step, moments)
 
@@ -72,7 +72,7 @@ def unpack(word: UInt32[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float
 def pack(
     first: Float[Array, "*shape"], second: Float[Array, "*shape"], step: Int[Array, ""]
 ) -> UInt32[Array, "*shape"]:
-    """Returns both moments in one word, rounded at random by a hash of their bits and the step."""
+    """Returns both moments in one word, rounded at random by a hash of their bits and the step. NaNs must be quiet."""
     a, b = as_word(first), as_word(second)
     noise = (a ^ b ^ step.astype(WORD)) * WORD(MULTIPLIER)
     return ((a + (noise >> 16)) & WORD(UPPER)) | ((b + (noise & WORD(0xFFFF))) >> 16)

@@ -7,7 +7,7 @@ from flaxdigits.errors import DeviceError
 from flaxdigits.extras import install_command
 
 BATCH_AXIS = "batch"
-MEMORY_OF_CPU = 2**31  # bytes of digits that are copied for a CPU, where streaming costs next to nothing
+MEMORY_OF_CPU = 2**31  # bytes of digits that are copied for a CPU, where streaming costs little
 ACCELERATORS = {"gpu": "cuda", "tpu": "tpu"}
 
 
@@ -57,9 +57,9 @@ def describe_kind(device: jax.Device) -> str:
 
 
 def memory_for_digits(mesh: Mesh) -> int:
-    """Returns the bytes of digits that a device takes as a whole: half of what it has, for JAX's part of it."""
-    statistics = mesh.devices.flat[0].memory_stats()  # None on a CPU
-    return statistics["bytes_limit"] // 2 if statistics else MEMORY_OF_CPU
+    """Returns the bytes of digits that each device holds at most: half of the memory that JAX has there."""
+    limit = (mesh.devices.flat[0].memory_stats() or {}).get("bytes_limit")  # None on a CPU
+    return limit // 2 if limit else MEMORY_OF_CPU // mesh.size
 
 
 def replicated_sharding(mesh: Mesh) -> NamedSharding:

@@ -4,9 +4,11 @@ A step takes its batch from arrays on the devices. These hold all digits in thei
 otherwise the digits of the next steps, in the epoch's order: the batches are the same.
 """
 
+import math
 import mmap
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import NamedTuple, Protocol
 
 import jax
@@ -19,9 +21,8 @@ from flaxdigits.data.digits import Digits
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import memory_for_digits, replicated_sharding
 
-CHUNK = 2**18  # digits, 206 MB: some seconds of work on a CPU, a quarter of one on a fast GPU
-
-READERS = 128  # threads, which wait for the disk: each reads a page at a time, of a network disk 270 a second
+CHUNK = 2**16  # digits, 51 MB: about a second of work on a CPU
+READERS = 128  # threads; each waits for one page at a time, and a network disk serves one thread 270 a second
 
 
 class Chunk(NamedTuple):
@@ -48,7 +49,7 @@ class Chunk(NamedTuple):
 class Feed(Protocol):
     """The training digits on their way to the devices."""
 
-    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Iterator[Chunk]:
+    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
         """Yields an epoch's chunks.
 
         Args:
@@ -76,9 +77,9 @@ class ResidentFeed:
 
     def __init__(self, digits: Digits, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding) -> None:
         self.images, self.labels = jax.device_put((digits.images[rows], digits.known_labels()[rows]), sharding)
-        self.steps, self.sharding = -(-len(rows) // batch_size), sharding
+        self.steps, self.sharding = math.ceil(len(rows) / batch_size), sharding
 
-    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Iterator[Chunk]:
+    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
         """Yields the one chunk of the whole epoch."""
         yield Chunk(self.images, self.labels, jax.device_put(order, self.sharding), self.steps)
 
@@ -88,37 +89,45 @@ class StreamedFeed:
 
     def __init__(self, digits: Digits, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding) -> None:
         self.digits, self.rows, self.sharding = digits, rows, sharding
-        do_not_read_ahead(digits.images)
-        self.steps = -(-len(rows) // batch_size)
+        self.steps = math.ceil(len(rows) / batch_size)
         self.chunk_steps = min(max(1, CHUNK // batch_size), self.steps)
         self.order = jax.device_put(np.arange(self.chunk_steps * batch_size, dtype=np.int32), sharding)
 
-    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Iterator[Chunk]:
+    def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
         """Yields chunks of equal length, each read while the one before is in use."""
-        with ThreadPoolExecutor(max_workers=1) as executor:
-            firsts = range(step - step % self.chunk_steps, self.steps, self.chunk_steps)
-            coming = executor.submit(self.read, order, firsts[0])
-            for following in firsts[1:]:
-                chunk, coming = coming.result(), executor.submit(self.read, order, following)
-                yield chunk
-            yield coming.result()
+        starts = range(step - step % self.chunk_steps, self.steps, self.chunk_steps)
+        with single_pages(self.digits.images), ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(1) as ahead:
+            try:
+                chunk = ahead.submit(self.read, order, starts[0], readers)
+                for start in starts[1:]:
+                    ready, chunk = chunk.result(), ahead.submit(self.read, order, start, readers)
+                    yield ready
+                yield chunk.result()
+            finally:
+                readers.shutdown(wait=False, cancel_futures=True)
 
-    def read(self, order: Int[np.ndarray, " n"], first: int) -> Chunk:
+    def read(self, order: Int[np.ndarray, " n"], start: int, readers: ThreadPoolExecutor) -> Chunk:
         """Returns the chunk that begins with a step; after the epoch's end it is filled up from its beginning."""
         count = len(self.order)
-        places = np.arange(count, dtype=np.int64) + first // self.chunk_steps * count
-        rows = self.rows[order[places % len(order)]]
-        with ThreadPoolExecutor(READERS) as executor:
-            parts = executor.map(self.digits.images.__getitem__, np.array_split(rows, READERS))
-            arrays = np.concatenate(list(parts)), self.digits.known_labels()[rows]
+        positions = np.arange(count, dtype=np.int64) + start // self.chunk_steps * count
+        rows = self.rows[order[positions % len(order)]]
+        parts = readers.map(self.digits.images.__getitem__, np.array_split(rows, READERS))
+        arrays = np.concatenate(list(parts)), self.digits.known_labels()[rows]
         images, labels = jax.device_put(arrays, self.sharding)
-        return Chunk(images, labels, self.order, end=min(first + self.chunk_steps, self.steps))
+        return Chunk(images, labels, self.order, end=min(start + self.chunk_steps, self.steps))
 
 
-def do_not_read_ahead(array: np.ndarray) -> None:
-    """Has the system read single pages of the file that an array is mapped from, if it is, since rows are shuffled."""
+@contextmanager
+def single_pages(array: np.ndarray) -> Iterator[None]:
+    """Has the system read single pages of the file that an array is mapped from, if it is, as suits shuffled rows."""
     base: object = array
     while isinstance(base, np.ndarray):
         base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
-        base.madvise(mmap.MADV_RANDOM)
+    mapped = base if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_RANDOM") else None  # not on Windows
+    if mapped:
+        mapped.madvise(mmap.MADV_RANDOM)
+    try:
+        yield
+    finally:
+        if mapped:
+            mapped.madvise(mmap.MADV_NORMAL)

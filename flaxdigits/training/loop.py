@@ -5,6 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -24,7 +25,7 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_state, save_state
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
-from flaxdigits.training.feed import Chunk, make_feed
+from flaxdigits.training.feed import Chunk, Feed, make_feed
 from flaxdigits.training.model import Keys, Params, merge
 from flaxdigits.training.records import EpochReport, read_history, write_history
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance, make_schedule
@@ -99,7 +100,12 @@ class Loop:
         self.slice_steps = 1  # adapted to SLICE_SECONDS
         self.saved_at, self.saved_step = time.monotonic(), 0
         self.sharding = replicated_sharding(setup.mesh)
-        self.feed = make_feed(setup.digits, setup.training, setup.config, setup.mesh)
+
+    @cached_property
+    def feed(self) -> Feed:
+        """Of the training digits, made after the pretraining's, which holds as many."""
+        setup = self.setup
+        return make_feed(setup.digits, setup.training, setup.config, setup.mesh)
 
     def make_model(self) -> nnx.Module:
         """Returns the network with random initial weights."""
@@ -131,20 +137,20 @@ class Loop:
         epoch, done = divmod(first, self.setup.steps_per_epoch)
         end = first - done + self.setup.steps_per_epoch
         order = epoch_order(self.setup.keys.shuffle, epoch, len(self.setup.training))
-        chunks = self.feed.chunks(order, done)
-        while int(state.step) < end:
-            began = time.perf_counter()
-            chunk = next(chunks)
-            seconds += time.perf_counter() - began
-            if self.compiled is None:  # before the clock starts
-                self.compiled = compile_step(self.advance.lower(state, *chunk.arrays, end))
-            while int(state.step) < first - done + chunk.end:
-                self.stop_if_asked(state)  # never between an epoch's last step and its report
-                state, took = self.take_slice(state, chunk, first - done + chunk.end)
-                seconds += took
-                self.report(state)
-                if int(state.step) < end:  # the state at an epoch's end is saved after its report
-                    self.save(state)
+        with closing(self.feed.chunks(order, done)) as chunks:
+            while int(state.step) < end:
+                began = time.perf_counter()
+                chunk = next(chunks)
+                seconds += time.perf_counter() - began
+                if self.compiled is None:  # outside the seconds
+                    self.compiled = compile_step(self.advance.lower(state, *chunk.arrays, end))
+                while int(state.step) < first - done + chunk.end:
+                    self.stop_if_asked(state)  # never between an epoch's last step and its report
+                    state, took = self.take_slice(state, chunk, first - done + chunk.end)
+                    seconds += took
+                    self.report(state)
+                    if int(state.step) < end:  # the state at an epoch's end is saved after its report
+                        self.save(state)
         return state, (end - first) / seconds, seconds
 
     def take_slice(self, state: TrainState, chunk: Chunk, end: int) -> tuple[TrainState, float]:

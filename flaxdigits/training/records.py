@@ -179,7 +179,6 @@ def load_held_out(run: Run) -> Digits:
     if not config.validation:
         raise DataError(f"{run}: held out no digits for validation")
     digits = load_again(run, config)
-    held_out = digits.split(config.validation, config.seed)[1]
+    held_out = digits[digits.held_out(config.validation, config.seed)]
     Provenance.read(run.data).check(run, digits, held_out, config)
-    assert held_out is not None  # validation is above 0
     return replace(held_out, name=f"{held_out.name}, held out")

@@ -1,3 +1,8 @@
+import sys
+import threading
+from itertools import pairwise
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
@@ -86,3 +91,22 @@ def test_a_streamed_training_ends_in_the_same_weights_and_may_be_resumed_without
     list(flaxdigits.resume(stopped, digits))
     for other in (chunks, stopped):
         assert all(np.array_equal(a, b) for a, b in zip(weights(whole), weights(other), strict=True))
+
+
+def reads_single_pages(path):
+    """Whether the system does not read ahead in a file that is mapped, by the flag that Linux shows."""
+    mappings = Path("/proc/self/smaps").read_text().split("VmFlags:")
+    return any(str(path) in mapping and " rr " in flags.partition("\n")[0] for mapping, flags in pairwise(mappings))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_stream_that_ends_early_leaves_no_threads_and_the_file_as_it_was(mapped, rows, tmp_path):
+    before = threading.active_count()
+    sharding = replicated_sharding(make_mesh("cpu", BATCH))
+    chunks = StreamedFeed(mapped, rows, BATCH, sharding).chunks(rows[:COUNT] // 2, 0)
+    next(chunks)
+    assert reads_single_pages(tmp_path / "images")
+    assert threading.active_count() > before
+    chunks.close()
+    assert not reads_single_pages(tmp_path / "images")
+    assert threading.active_count() == before
