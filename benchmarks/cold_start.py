@@ -14,6 +14,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from benchmarks import PROGRAM
 from flaxdigits import load
 from flaxdigits.inference import shipped
 
@@ -44,10 +45,9 @@ def compare(name: str, ours: list[str], theirs: list[str]) -> None:
 
 
 def main() -> None:
-    program = str(Path(sys.executable).with_name("flaxdigits"))
     with tempfile.TemporaryDirectory() as folder:
         picture = Path(folder) / "one.png"
         Image.fromarray(255 - load("mnist-test").images[0]).resize((200, 200)).save(picture)
         bare = [sys.executable, "-c", BARE, str(shipped.MODEL)]
-        compare("predict, bare onnxruntime:", [program, "predict", str(picture)], bare)
-    compare("--help, import typer:", [program, "--help"], [sys.executable, "-c", "import typer"])
+        compare("predict, bare onnxruntime:", [PROGRAM, "predict", str(picture)], bare)
+    compare("--help, import typer:", [PROGRAM, "--help"], [sys.executable, "-c", "import typer"])

@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from benchmarks import PROGRAM
 from benchmarks.tables import print_header, print_row
 from flaxdigits import PRESETS, Augmentation, TrainConfig, load
 from flaxdigits.training.augmentation import augment
@@ -29,7 +30,6 @@ WIDTHS = (1, 2, 3, 4)
 DEVICES = (1, 2, 4, 8)
 PIECE = 10_000  # digits that are augmented and written at a time
 PLOT = Path(__file__).parents[1] / "docs" / "scale.png"
-PROGRAM = str(Path(sys.executable).with_name("flaxdigits"))
 
 
 class Cost(NamedTuple):

@@ -5,9 +5,8 @@ The seeds are 0, 1, 2, and none is left out. Long: about three times what `just 
 
 import json
 import subprocess
-import sys
-from pathlib import Path
 
+from benchmarks import PROGRAM
 from benchmarks.tables import spread
 from flaxdigits.runs import Run
 
@@ -15,13 +14,12 @@ SEEDS = (0, 1, 2)
 
 
 def main() -> None:
-    program = str(Path(sys.executable).with_name("flaxdigits"))
     folder = Run.new().path.with_suffix(".seeds")
     accuracies, seconds = [], []
     for seed in SEEDS:
         run = Run(folder / f"seed{seed}")
-        subprocess.run([program, "train", "--seed", str(seed), "--out", str(run)], check=True)
-        subprocess.run([program, "eval", str(run)], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([PROGRAM, "train", "--seed", str(seed), "--out", str(run)], check=True)
+        subprocess.run([PROGRAM, "eval", str(run)], check=True, stdout=subprocess.DEVNULL)
         accuracies.append(100 * json.loads(run.metrics.read_text())["accuracy"])
         seconds.append(run.history_frame()["seconds"].sum())
         print(f"seed {seed}: {accuracies[-1]:.2f}%, {seconds[-1]:.0f} s of training", flush=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.held_out import HELD_OUT
 from benchmarks.peers import accuracy, prediction, startup, throughput
-from benchmarks.peers.process import make_environments
+from benchmarks.peers.process import HUGE_PAGES, make_environments
 from benchmarks.peers.report import Report, describe, results_path
 from flaxdigits import load
 
@@ -38,7 +38,7 @@ def main() -> None:
     if unknown:
         sys.exit(f"no section {unknown[0]!r}; there are: {', '.join(SECTIONS)}")
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # without bytecode, every start would compile all sources
-    os.environ["GLIBC_TUNABLES"] = "glibc.malloc.hugetlb=1"  # huge pages, as `flaxdigits train` asks for, for all tools
+    os.environ.update(HUGE_PAGES)  # for all tools
     make_environments()
     report = Report()
     describe(report, " ".join(["just bench", *sys.argv[1:]]))

@@ -1,15 +1,13 @@
 """Prediction throughput, and the way from Kaggle's test.csv to a submission."""
 
-import os
 import subprocess
-import sys
-import time
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 
-from benchmarks.peers.process import OURS, Spec, compare, without_huge_pages
+from benchmarks import PROGRAM
+from benchmarks.peers.process import OURS, Spec, compare, cost
 from benchmarks.peers.report import Report
 from benchmarks.peers.throughput import rate, times
 
@@ -65,11 +63,11 @@ def measure_submissions(report: Report, data: Path, quick: bool) -> int:
     original = Spec("the original's script", "original")
     subprocess.run(original.command(data, "prepare_submit", f"model={model}"), check=True, capture_output=True)
     commands = {
-        OURS: [str(Path(sys.executable).with_name("flaxdigits")), "submit", str(csv), "--out", str(out)],
+        OURS: [PROGRAM, "submit", str(csv), "--out", str(out)],
         original.name: original.command(data, "submit", f"model={model}", f"csv={csv}", f"out={out}"),
     }
     rounds, unmeasured = (1, 0) if quick else (SUBMISSIONS, 1)
-    taken = [{name: seconds(command) for name, command in commands.items()} for _ in range(rounds + unmeasured)]
+    taken = [{name: cost(command) for name, command in commands.items()} for _ in range(rounds + unmeasured)]
     figures = taken[unmeasured:]
     report.line(
         f"\n`submit` of {rows:,} rows, a cold process each, {rounds} rounds; the first warms the disk's cache.\n"
@@ -80,18 +78,6 @@ def measure_submissions(report: Report, data: Path, quick: bool) -> int:
         faster = median(figure[name][0] / figure[OURS][0] for figure in figures)
         report.row(name, f"{took:.2f}", f"{peak:,.0f}", "" if name == OURS else f"{faster:.1f} times as fast")
     return 0
-
-
-def seconds(command: list[str]) -> tuple[float, float]:
-    """Returns the seconds of a process, and the most memory that it used, MB."""
-    began = time.perf_counter()
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    process = subprocess.Popen(command, env=without_huge_pages(), **silent)
-    _, status, used = os.wait4(process.pid, 0)
-    took = time.perf_counter() - began
-    if status:
-        raise subprocess.CalledProcessError(status, command)
-    return took, used.ru_maxrss / 1024
 
 
 def write_test_set(data: Path, path: Path, rows: int) -> None:

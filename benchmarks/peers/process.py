@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 SCRIPTS = Path(__file__).parent / "scripts"
 OURS = "flaxdigits"
+HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as `flaxdigits train` asks for
 
 
 class PeerFailed(Exception):
@@ -39,7 +40,7 @@ class Spec(NamedTuple):
 
 def without_huge_pages() -> dict[str, str]:
     """Returns the environment of a command as its user has it."""
-    return {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
+    return {name: value for name, value in os.environ.items() if name not in HUGE_PAGES}
 
 
 def make_environments() -> None:
@@ -152,6 +153,18 @@ def compare(
 def ratio(ours: Result, theirs: Result) -> float:
     """Returns the median of the rounds' ratios, in which a drift of the machine's speed cancels out."""
     return median(one / other for one, other in zip(ours.figures, theirs.figures, strict=True))
+
+
+def cost(command: list[str]) -> tuple[float, float]:
+    """Returns the seconds of a command, and the most memory that it used, MB."""
+    began = time.perf_counter()
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    process = subprocess.Popen(command, env=without_huge_pages(), **silent)
+    _, status, used = os.wait4(process.pid, 0)
+    took = time.perf_counter() - began
+    if status:
+        raise subprocess.CalledProcessError(status, command)
+    return took, used.ru_maxrss / 1024
 
 
 def evaluations(command: list[str]) -> Iterator[tuple[float, dict[str, Any]]]:

@@ -8,11 +8,11 @@ from statistics import median
 
 from PIL import Image
 
-from benchmarks.peers.process import without_huge_pages
+from benchmarks import PROGRAM
+from benchmarks.peers.process import cost, without_huge_pages
 from benchmarks.peers.report import Report
 from flaxdigits import load
 
-PROGRAM = str(Path(sys.executable).with_name("flaxdigits"))
 ROUNDS = 5
 
 
@@ -24,7 +24,7 @@ def measure(report: Report, data: Path, quick: bool) -> int:
     Image.fromarray(255 - load("mnist-test").images[0]).resize((200, 200)).save(picture)
     commands = [["--help"], ["predict", str(picture)], ["inspect"], ["verify"], ["doctor"]]
     for words in commands[:2] if quick else commands:
-        taken = [seconds([PROGRAM, *words]) for _ in range(1 if quick else ROUNDS)]
+        taken = [cost([PROGRAM, *words])[0] for _ in range(1 if quick else ROUNDS)]
         report.row("flaxdigits " + words[0], f"{median(taken):.2f}")
     measure_training(report, trained, 1 if quick else ROUNDS)
     return 0
@@ -69,11 +69,3 @@ train.use_compilation_cache()
 for report in train.begun(train.DEFAULTS, Path(sys.argv[1]))(on_progress=move):
     pass
 """
-
-
-def seconds(command: list[str]) -> float:
-    """Returns the seconds of a process."""
-    began = time.perf_counter()
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command, env=without_huge_pages(), check=True, **silent)
-    return time.perf_counter() - began

@@ -135,7 +135,8 @@ class Loop:
         first = int(state.step)
         seconds = 0.0
         epoch, done = divmod(first, self.setup.steps_per_epoch)
-        end = first - done + self.setup.steps_per_epoch
+        start = first - done
+        end = start + self.setup.steps_per_epoch
         order = epoch_order(self.setup.keys.shuffle, epoch, len(self.setup.training))
         with closing(self.feed.chunks(order, done)) as chunks:
             while int(state.step) < end:
@@ -144,9 +145,9 @@ class Loop:
                 seconds += time.perf_counter() - began
                 if self.compiled is None:  # outside the seconds
                     self.compiled = compile_step(self.advance.lower(state, *chunk.arrays, end))
-                while int(state.step) < first - done + chunk.end:
+                while int(state.step) < start + chunk.end:
                     self.stop_if_asked(state)  # never between an epoch's last step and its report
-                    state, took = self.take_slice(state, chunk, first - done + chunk.end)
+                    state, took = self.take_slice(state, chunk, start + chunk.end)
                     seconds += took
                     self.report(state)
                     if int(state.step) < end:  # the state at an epoch's end is saved after its report

@@ -213,9 +213,8 @@ def test_a_cell_that_moved_to_the_row_before_is_found():
 
 
 def test_damage_of_the_compression_is_named_before_what_it_made_of_the_text(tmp_path, few, to_csv):
-    content = bytearray(
-        gzip.compress(to_csv(few).encode() * 40, 0)
-    )  # stored, so that a changed byte is one of the text
+    # Stored, not compressed, so that a changed byte is one of the text.
+    content = bytearray(gzip.compress(to_csv(few).encode() * 40, 0))
     content[len(content) // 2] ^= 64
     (tmp_path / "train.csv.gz").write_bytes(content)
     with pytest.raises(DataError, match="the compressed data is truncated or damaged"):

@@ -169,7 +169,7 @@ LARGEST = 2**32 - 1  # as a size in IDX
 BAD_FILES = {
     "nothing": (b"", "empty"),
     "random bytes": (np.random.default_rng(0).bytes(5000), "not text, so not a CSV"),
-    "a PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "not a CSV of digits"),
+    "a PDF": (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "not a CSV of digits: no comma in its first line"),
     "a PNG": (picture(IMAGES[0]), "a data set of pictures is a folder"),
     "a WebP": (picture(IMAGES[0], "WEBP"), "a data set of pictures is a folder"),
     "a PPM": (picture(IMAGES[0], "PPM"), "a data set of pictures is a folder"),

@@ -6,10 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
-from flax import nnx
+from trained import same_bits, weights
 
 import flaxdigits
 from flaxdigits.errors import (
@@ -41,14 +40,6 @@ def finished(digits, tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("runs") / "finished")
     reports = list(fit(digits, SMALL, run.path))
     return run, reports
-
-
-def weights(run):
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(trained_model(run)[1]))]
-
-
-def same_bits(one, other):
-    return all(np.array_equal(a, b) for a, b in zip(weights(one), weights(other), strict=True))
 
 
 def test_a_run_holds_what_the_contract_says(finished):
