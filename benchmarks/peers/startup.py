@@ -55,9 +55,10 @@ def first_step(run: Path, environment: dict[str, str]) -> float:
 
 
 FIRST_STEP = """
-import os, sys
+import gc, os, sys
 from pathlib import Path
 from flaxdigits_cli import program
+gc.set_threshold(100_000)  # as the program does
 program.use_huge_pages()
 from flaxdigits_cli import train
 

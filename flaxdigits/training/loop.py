@@ -34,7 +34,7 @@ from flaxdigits.training.validation import validate
 Stage = Literal["pretraining", "training"]
 
 SLICE_SECONDS = 0.5  # of work on the device between two progress reports
-LATER = ("scipy.optimize", "orbax.checkpoint", "flaxdigits.training.plots")  # imported while XLA compiles
+LATER = ("scipy.optimize", "orbax.checkpoint", "flaxdigits.training.plots")  # imported during the first steps
 
 
 class Progress(NamedTuple):
@@ -224,12 +224,13 @@ class Loop:
 
 
 def compile_step(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Returns the compiled program, and imports meanwhile what is needed after the first steps only."""
-    for name in LATER:
-        threading.Thread(target=import_module, args=(name,)).start()
+    """Returns the compiled program, and begins to import what is needed after the first steps only."""
     with warnings.catch_warnings():  # JAX 0.12 cannot store a program with oneDNN's products
         warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry")
-        return lowered.compile()
+        compiled = lowered.compile()
+    for name in LATER:
+        threading.Thread(target=import_module, args=(name,)).start()
+    return compiled
 
 
 @jax.jit

@@ -5,6 +5,7 @@ import pytest
 from scipy.ndimage import generate_binary_structure, grey_dilation, grey_erosion, map_coordinates
 
 from flaxdigits.training.augmentation import (
+    WORDS,
     affine_map,
     annealed_strength,
     augment,
@@ -16,6 +17,11 @@ from flaxdigits.training.augmentation import (
 from flaxdigits.training.config import NO_AUGMENTATION, Augmentation
 
 KEY = jax.random.key(3)
+
+
+def words(each, count):
+    """Returns random words, as augment draws them."""
+    return jax.random.bits(KEY, (each, count))
 
 
 def only(**ranges):
@@ -43,14 +49,14 @@ def test_pixels_stay_in_their_range(mnist_test):
 
 
 def test_the_elastic_displacement_has_the_configured_deviation():
-    field = jnp.stack(elastic_field(KEY, 4000, only(elastic=1.5)))
+    field = jnp.stack(elastic_field(words(32, 4000), only(elastic=1.5)))
     np.testing.assert_allclose(field.std(axis=1), 1.5, rtol=0.05)  # in each of the 28 x 28 places
     np.testing.assert_allclose(field.mean(), 0, atol=0.02)
 
 
 def test_the_elastic_displacement_has_the_correlation_of_its_gaussian():
     # White noise smoothed by a Gaussian of sigma has the correlation exp(-d^2 / 4 sigma^2) at distance d.
-    field = elastic_field(KEY, 8000, only(elastic=1, elastic_sigma=4))[0]
+    field = elastic_field(words(32, 8000), only(elastic=1, elastic_sigma=4))[0]
     for distance in (2, 4, 8):
         found = jnp.mean(field[:, 14, 8] * field[:, 14, 8 + distance])
         assert float(found) == pytest.approx(np.exp(-(distance**2) / 64), abs=0.05)
@@ -61,7 +67,7 @@ def test_the_elastic_displacement_has_the_correlation_of_its_gaussian():
     [(only(shift=2.0), 2.0), (only(rotation=90), 28.0), (only(shear=0.5), 7.0), (only(scale=np.log(2)), 14.0)],
 )
 def test_an_affine_range_is_reached_and_not_exceeded(ranges, largest):
-    rows, columns = affine_map(KEY, 3000, ranges)
+    rows, columns = affine_map(words(6, 3000), ranges)
     ideal = jnp.arange(28.0)
     moved = jnp.maximum(jnp.abs(rows - ideal[:, None]), jnp.abs(columns - ideal[None, :])).max()
     assert 0.95 * largest < moved <= largest + 1e-4
@@ -91,7 +97,7 @@ def test_strength_scales_every_displacement(mnist_test):
     moved = [
         map_coordinates(image.astype(np.float32), grid, order=1, mode="grid-constant")
         for image, grid in zip(
-            np.asarray(images), halfway(*affine_map(jax.random.split(KEY, 3)[0], 20, shift)), strict=True
+            np.asarray(images), halfway(*affine_map(words(WORDS, 20)[:6], shift)), strict=True
         )
     ]
     np.testing.assert_allclose(half, moved, atol=1e-2)
@@ -124,7 +130,7 @@ def test_grown_strokes_equal_scipy_s_dilation(mnist_test, growth):
 
 
 def test_strokes_grow_twice_as_much_as_they_shrink():
-    growth = stroke_growth(KEY, 5000, only(stroke_width=1.5))
+    growth = stroke_growth(words(1, 5000), only(stroke_width=1.5))
     assert -0.75 <= growth.min() < -0.74
     assert 1.48 < growth.max() <= 1.5
 
