@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key, Shaped
 
 from flaxdigits.convention import CLASSES, INK, PIXELS
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.products import dot_general, promote_dtype
+from flaxdigits.training.products import BFloat16Linear
 
 Params = dict[str, Any]  # nested as the module is: {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}
 Variables = dict[str, Any]  # all else that a module holds, such as dropout's keys
@@ -55,10 +55,14 @@ class DenseStack(nnx.Module):
         rngs: nnx.Rngs,
     ) -> None:
         widths = (PIXELS, *hidden, CLASSES)
-        options = {"kernel_init": getattr(nnx.initializers, initializer)(), "dtype": dtype, "param_dtype": jnp.float32}
-        if dtype == jnp.bfloat16:
-            options |= {"dot_general": dot_general, "promote_dtype": promote_dtype}
-        self.layers = nnx.List(nnx.Linear(*shape, rngs=rngs, **options) for shape in pairwise(widths))
+        linear = partial(
+            BFloat16Linear if dtype == jnp.bfloat16 else nnx.Linear,
+            kernel_init=getattr(nnx.initializers, initializer)(),
+            dtype=dtype,
+            param_dtype=jnp.float32,
+            rngs=rngs,
+        )
+        self.layers = nnx.List(linear(*shape) for shape in pairwise(widths))
 
     def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
         """Returns the logits, float32, of pixels in 0..255."""

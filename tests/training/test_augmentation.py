@@ -96,9 +96,7 @@ def test_strength_scales_every_displacement(mnist_test):
     half = augment(images, KEY, shift, 0.5)
     moved = [
         map_coordinates(image.astype(np.float32), grid, order=1, mode="grid-constant")
-        for image, grid in zip(
-            np.asarray(images), halfway(*affine_map(words(WORDS, 20)[:6], shift)), strict=True
-        )
+        for image, grid in zip(np.asarray(images), halfway(*affine_map(words(WORDS, 20)[:6], shift)), strict=True)
     ]
     np.testing.assert_allclose(half, moved, atol=1e-2)
 

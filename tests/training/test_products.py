@@ -2,11 +2,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from jax import lax
 
-from flaxdigits.training.products import LARGE, as_bfloat16, dot_general, rounded, transposed
-
-DENSE = (((1,), (0,)), ((), ()))
+from flaxdigits.training.products import LARGE, as_bfloat16, dense, rounded, summed, transposed
 
 
 def random(*shape):
@@ -32,15 +29,22 @@ def test_the_gradient_of_rounding_is_that_of_a_conversion():
     assert jax.grad(lambda x: as_bfloat16(x).astype(jnp.float32) ** 2)(jnp.float32(3)) == 6
 
 
-def test_the_product_and_its_gradients_are_those_of_lax():
-    inputs, kernel = random(48, 1024), random(1024, LARGE // 1024) / 32
+def test_sums_over_the_batch_are_those_of_numpy():
+    array = random(50, 33)
+    np.testing.assert_allclose(jax.jit(summed)(array), np.sum(array, axis=0), rtol=1e-5, atol=1e-5)
 
-    def loss(product):
-        return lambda inputs, kernel: jnp.sin(product(inputs, kernel, DENSE, precision=None)).sum()
 
-    np.testing.assert_array_equal(dot_general(inputs, kernel, DENSE), lax.dot_general(inputs, kernel, DENSE))
-    found, expected = (
-        jax.jit(jax.grad(loss(each), argnums=(0, 1)))(inputs, kernel) for each in (dot_general, lax.dot_general)
-    )
+@pytest.mark.parametrize("outputs", [LARGE // 1024, 8])
+def test_a_dense_layer_and_its_gradients_are_those_of_jax(outputs):
+    arrays = random(48, 1024), random(1024, outputs) / 32, random(outputs)
+
+    def loss(layer):
+        return lambda *arrays: jnp.sin(layer(*arrays)).sum()
+
+    def plain(inputs, kernel, bias):
+        return inputs @ kernel + bias
+
+    np.testing.assert_array_equal(dense(*arrays), plain(*arrays))
+    found, expected = (jax.jit(jax.grad(loss(each), argnums=(0, 1, 2)))(*arrays) for each in (dense, plain))
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-3)
