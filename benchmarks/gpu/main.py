@@ -28,6 +28,7 @@ from benchmarks.gpu.plan import Plan, full, smoke
 from benchmarks.gpu.slices import slices
 from benchmarks.gpu.speed import against_pytorch, throughput
 from benchmarks.gpu.trainings import original, time_to_accuracy
+from benchmarks.peers.report import processor, results_path
 from benchmarks.tables import print_header, print_row
 from flaxdigits import atomic
 from flaxdigits.errors import DeviceError
@@ -35,10 +36,8 @@ from flaxdigits.extras import install_command
 from flaxdigits.training.devices import local_devices
 
 ROOT = Path(__file__).parents[2]
-RESULTS = ROOT / "benchmarks" / "results"
 # The trainings come first, as the others take GPU memory and keep it; the throughput has the time that is left.
 PARTS = (time_to_accuracy, original, slices, against_pytorch, throughput)
-CPU_INFO = Path("/proc/cpuinfo")
 CUDA_PACKAGES = r"jax-cuda\d+-(plugin|pjrt)|nvidia-(cublas|cudnn|cuda-runtime|cuda-nvcc)(-cu\d+)?"
 
 
@@ -63,7 +62,7 @@ def main() -> None:
         print_machine(device, shlex.join(["just", "bench", *sys.argv[1:]]))
         succeeded = [attempt(part, plan) for part in PARTS]
     if not options.smoke:
-        path = RESULTS / f"{slug(device.device_kind)}.md"
+        path = results_path(device.device_kind)
         atomic.write_text(path, text.getvalue())
         print(f"\nwritten to {path}")
     sys.exit(0 if all(succeeded) else 1)
@@ -104,17 +103,12 @@ def attempt(part: Callable[[Plan], None], plan: Plan) -> bool:
     return True
 
 
-def slug(kind: str) -> str:
-    """Returns the name of a device as that of a file, such as "nvidia-h200"."""
-    return re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-")
-
-
 def print_machine(device: jax.Device, command: str) -> None:
     """Prints the hardware, the versions, the command and the date."""
     print(f"# {device.device_kind}\n")
     print_header("what", "value")
     print_row("device, memory, driver, power limit", nvidia_smi() or "not known: nvidia-smi shows nothing")
-    print_row("CPU", f"{cpu_model()}, {os.cpu_count()} threads, {platform.system()} {platform.release()}")
+    print_row("CPU", f"{processor()}, {os.cpu_count()} threads, {platform.system()} {platform.release()}")
     print_row("JAX's platform", " ".join(device.client.platform_version.split()))
     print_row("CUDA packages", ", ".join(cuda_packages()) or "none installed")
     print_row("JAX, jaxlib, Python", ", ".join((version("jax"), version("jaxlib"), platform.python_version())))
@@ -138,13 +132,6 @@ def nvidia_smi() -> str:
     return output(
         "nvidia-smi", device, "--query-gpu=name,memory.total,driver_version,power.limit", "--format=csv,noheader"
     )
-
-
-def cpu_model() -> str:
-    """Returns the processor's name, as Linux knows it."""
-    text = CPU_INFO.read_text() if CPU_INFO.exists() else ""
-    found = re.search(r"^model name\s*: (.+)", text, re.MULTILINE)
-    return found[1] if found else platform.machine()
 
 
 def cuda_packages() -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.held_out import HELD_OUT
 from benchmarks.peers import accuracy, prediction, startup, throughput
 from benchmarks.peers.process import HUGE_PAGES, make_environments
-from benchmarks.peers.report import Report, describe, results_path
+from benchmarks.peers.report import Report, describe, processor, results_path
 from flaxdigits import load
 
 QUICK_DIGITS = 2048
@@ -49,6 +49,6 @@ def main() -> None:
         for name in wanted:
             failures += SECTIONS[name].measure(report, data, quick)
             if not quick:  # each section, for the whole takes most of an hour
-                report.save(results_path())
+                report.save(results_path(f"{processor()} python{sys.version_info.major}{sys.version_info.minor}"))
     if failures:
         sys.exit(f"{failures} measurements failed")

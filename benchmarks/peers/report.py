@@ -82,7 +82,6 @@ def describe(report: Report, command: str) -> None:
     report.line(f"`{command}`, {datetime.datetime.now(datetime.UTC):%Y-%m-%d}.")
 
 
-def results_path() -> Path:
-    """Returns the results file of this machine, named by its processor and its Python."""
-    slug = re.sub(r"[^a-z0-9]+", "-", processor().lower()).strip("-")
-    return RESULTS / f"{slug}-python{platform.python_version_tuple()[0]}{platform.python_version_tuple()[1]}.md"
+def results_path(device: str) -> Path:
+    """Returns the results file of a device, such as nvidia-h200.md for "NVIDIA H200"."""
+    return RESULTS / f"{re.sub(r'[^a-z0-9]+', '-', device.lower()).strip('-')}.md"
