@@ -1,4 +1,7 @@
-"""`just bench peers`: all sections, written to benchmarks/results/; `--quick`: a little of each, written nowhere."""
+"""`just bench peers`: all sections, written to benchmarks/results/.
+
+`just bench peers throughput`, or another section, and `--quick`, a little of each, are written nowhere.
+"""
 
 import os
 import sys
@@ -48,7 +51,7 @@ def main() -> None:
         write_digits(data, QUICK_DIGITS if quick else None)
         for name in wanted:
             failures += SECTIONS[name].measure(report, data, quick)
-            if not quick:  # each section, for the whole takes most of an hour
+            if not quick and wanted == list(SECTIONS):  # after each, for the whole takes most of an hour
                 report.save(results_path(f"{processor()} python{sys.version_info.major}{sys.version_info.minor}"))
     if failures:
         sys.exit(f"{failures} measurements failed")

@@ -29,7 +29,7 @@ def measure(report: Report, data: Path, quick: bool) -> int:
     report.heading(
         "Prediction",
         "784-1152-1152-320-10, uint8 digits to probabilities in a NumPy array, digits a second; on one core and on "
-        "all. flaxdigits' int8 against the others' float32, which is their documentation's way on a CPU.",
+        "all. The ratios are those of float32; flaxdigits' int8 stands beside it.",
     )
     report.table("batch", "cores", "tool", "digits/s", "first call, s", "MB", "flaxdigits is")
     failures = 0

@@ -31,42 +31,45 @@ def measure(report: Report, data: Path, quick: bool) -> int:
 
 
 def measure_training(report: Report, folder: Path, rounds: int) -> None:
-    """Writes the seconds from the start of `train` to its first progress, first with an empty cache, then again."""
+    """Writes the seconds of `train` to its first step and to its first epoch's end, with an empty cache, then again."""
     taken = []
     for count in range(rounds):
         environment = without_huge_pages() | {"JAX_COMPILATION_CACHE_DIR": str(folder / f"cache{count}")}
-        taken.append([first_step(folder / f"run{count}{which}", environment) for which in "ab"])
-    for which, times in zip(("with an empty compilation cache", "again"), zip(*taken, strict=True), strict=True):
-        report.row(f"flaxdigits train, to the first step, {which}", f"{median(times):.2f}")
+        taken.append([first_epoch(folder / f"run{count}{which}", environment) for which in "ab"])
+    for which, pairs in zip(("with an empty compilation cache", "again"), zip(*taken, strict=True), strict=True):
+        for end, times in zip(("first step", "end of the first epoch"), zip(*pairs, strict=True), strict=True):
+            report.row(f"flaxdigits train, to the {end}, {which}", f"{median(times):.2f}")
 
 
-def first_step(run: Path, environment: dict[str, str]) -> float:
-    """Returns the seconds until a training has taken its first step."""
+def first_epoch(run: Path, environment: dict[str, str]) -> tuple[float, float]:
+    """Returns the seconds until a training has taken its first step, and until it has reported its first epoch."""
     began = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-c", FIRST_STEP, str(run)], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout
-    first = process.stdout.readline()
-    took = time.perf_counter() - began
-    if process.wait() or not first:
+    command = [sys.executable, "-c", FIRST_EPOCH, "train", "--out", str(run)]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        step, epoch = (time.perf_counter() - began for _ in zip(range(2), process.stdout, strict=False))
+    if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, "flaxdigits train")
-    return took
+    return step, epoch
 
 
-FIRST_STEP = """
-import gc, os, sys
-from pathlib import Path
-from flaxdigits_cli import program
-gc.set_threshold(100_000)  # as the program does
-program.use_huge_pages()
-from flaxdigits_cli import train
+# The program itself, but for what it does with a training: it prints a line after the first step and the first epoch.
+FIRST_EPOCH = """
+import os
+from flaxdigits_cli import program, train
+
+steps = []
 
 def move(progress):
-    print(progress.step, flush=True)
+    steps.append(progress.step)
+    if len(steps) == 1:
+        print("step", flush=True)
+
+def watch(recipe, start):
+    next(start(on_progress=move))
+    print("epoch", flush=True)
     os._exit(0)
 
-train.use_compilation_cache()
-for report in train.begun(train.DEFAULTS, Path(sys.argv[1]))(on_progress=move):
-    pass
+train.watch = watch
+program.main()
 """

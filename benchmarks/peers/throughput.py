@@ -82,7 +82,7 @@ def compare_fastest(report: Report, batch: int, found: dict[str, Results]) -> No
     peer = max((key for key in rates if not key[1].startswith(OURS)), key=rates.__getitem__)
     best = max((key for key in rates if key[1] == OURS), key=rates.__getitem__)
     for ours in (best, *(key for key in rates if key[1] == PACKED.name)):
-        faster = times(found[ours[0]][ours[1]], found[peer[0]][peer[1]])
+        faster = f"{rates[ours] / rates[peer]:.2f} times as fast"
         name = f"**{ours[1]}**, against {peer[1]} in {peer[0]}"
         report.row(batch, ours[0], name, f"{rates[ours]:,.0f}", "", "", "", faster)
 

@@ -13,7 +13,7 @@ from jaxtyping import Array, Float, Int, PyTree, UInt32
 
 WORD = jnp.uint32
 UPPER = 0xFFFF0000  # the half of a word with the first moment, where float32 has its sign, exponent and 7 bits
-MULTIPLIER = 0x9E3779B1  # 2^32 by the golden ratio: D. Knuth, The Art of Computer Programming 3, 6.4
+MULTIPLIER = 0x9E3779B1  # 2^32 divided by the golden ratio: D. Knuth, The Art of Computer Programming 3, 6.4
 
 
 class PackedAdamState(NamedTuple):
@@ -26,8 +26,9 @@ class PackedAdamState(NamedTuple):
 def scale_by_packed_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> optax.GradientTransformation:
     """Returns `optax.scale_by_adam` with moments in bfloat16.
 
-    Rounded to the nearest, the second moment would stand still: it changes by a thousandth in a step, and bfloat16 has
-    steps of 1/128. Rounded up or down at random, in proportion to the distance, it is right on average.
+    Rounded to the nearest, the second moment would stand still: it changes by a thousandth in a step, and neighbouring
+    bfloat16 numbers differ by 1/128. Rounded up or down at random, in proportion to the distance, it is right on
+    average.
 
     Args:
         b1: decay of the first moment.
@@ -72,7 +73,10 @@ def unpack(word: UInt32[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float
 def pack(
     first: Float[Array, "*shape"], second: Float[Array, "*shape"], step: Int[Array, ""]
 ) -> UInt32[Array, "*shape"]:
-    """Returns both moments in one word, rounded at random by a hash of their bits and the step. NaNs must be quiet."""
+    """Returns both moments in one word, rounded at random by a hash of their bits and the step.
+
+    A NaN must have 0 in its lower 16 bits, as for `products.rounded`.
+    """
     a, b = as_word(first), as_word(second)
     noise = (a ^ b ^ step.astype(WORD)) * WORD(MULTIPLIER)
     return ((a + (noise >> 16)) & WORD(UPPER)) | ((b + (noise & WORD(0xFFFF))) >> 16)

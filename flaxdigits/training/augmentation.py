@@ -18,8 +18,7 @@ from flaxdigits.convention import CENTRE, INK, SIDE
 from flaxdigits.training.config import Augmentation
 
 GRID = 8  # points of the coarse grid along each side: one every 3.9 pixels
-WORDS = 6 + 2 * GRID**2 // 4 + 1  # random ones for each digit: affine map, displacement, stroke width
-SPLITS = (6, WORDS - 1)  # where the second and the third of these begin
+AFFINE, ELASTIC, STROKE = 6, 2 * GRID**2 // 4, 1  # random 32-bit words for each digit
 BYTE_MEAN, BYTE_DEVIATION = 127.5, ((256**2 - 1) / 12) ** 0.5  # of a uniform byte
 
 Field = Float[Array, "batch 28 28"]
@@ -42,8 +41,7 @@ def augment(
     Returns:
         Pixels in 0..255; positions outside an image are paper.
     """
-    words = jax.random.bits(key, (WORDS, len(images)))  # in one draw: XLA takes 0.2 s to compile each
-    affine, elastic, stroke = jnp.split(words, SPLITS)
+    affine, elastic, stroke = draw_words(key, len(images))
     rows, columns = affine_map(affine, ranges)
     down, right = elastic_field(elastic, ranges)
     y, x = jnp.arange(SIDE)[:, None], jnp.arange(SIDE)[None, :]
@@ -59,9 +57,18 @@ def annealed_strength(step: Int[Array, ""], steps: int, anneal: float) -> Float[
     return jnp.minimum(1.0, (steps - step) / (anneal * steps)) if anneal else 1.0
 
 
-def affine_map(words: UInt32[Array, "6 batch"], ranges: Augmentation) -> tuple[Field, Field]:
-    """Returns the source row and column of each pixel under a rotation, shear, scale and shift by random words."""
-    draw = uniform(words)[:, :, None, None]
+def draw_words(key: Key[Array, ""], count: int) -> tuple[UInt32[Array, "batch words"], ...]:
+    """Returns the random words of each digit's affine map, of its displacement, and of its stroke width.
+
+    All in one draw, as XLA compiles the rounds of threefry anew for each.
+    """
+    words = jax.random.bits(key, (count, AFFINE + ELASTIC + STROKE), jnp.uint32)
+    return tuple(jnp.split(words, (AFFINE, AFFINE + ELASTIC), axis=1))
+
+
+def affine_map(words: UInt32[Array, "batch 6"], ranges: Augmentation) -> tuple[Field, Field]:
+    """Returns the source row and column of each pixel under a random rotation, shear, scale and shift."""
+    draw = uniform(words).T[:, :, None, None]
     angle = jnp.deg2rad(ranges.rotation) * draw[0]
     row_scale, column_scale = jnp.exp(ranges.scale * draw[1]), jnp.exp(ranges.scale * draw[2])
     from_centre = jnp.arange(SIDE) - CENTRE
@@ -71,15 +78,15 @@ def affine_map(words: UInt32[Array, "6 batch"], ranges: Augmentation) -> tuple[F
     return rows + CENTRE + ranges.shift * draw[4], columns + CENTRE + ranges.shift * draw[5]
 
 
-def elastic_field(words: UInt32[Array, "32 batch"], ranges: Augmentation) -> tuple[Field, Field]:
-    """Returns a smooth displacement by random words, down and to the right, each with standard deviation `elastic`."""
+def elastic_field(words: UInt32[Array, "batch 32"], ranges: Augmentation) -> tuple[Field, Field]:
+    """Returns a smooth random displacement down and to the right, each with standard deviation `elastic`."""
     points = np.linspace(0, SIDE - 1, GRID)
     weights = np.exp(-0.5 * ((np.arange(SIDE) - points[:, None]) / ranges.elastic_sigma) ** 2)
     weights /= np.linalg.norm(weights, axis=0)  # the variance of each pixel becomes that of the noise
     windows = ranges.elastic / BYTE_DEVIATION * np.einsum("iy,jx->ijyx", weights, weights).reshape(GRID**2, -1)
-    noise = lax.bitcast_convert_type(words, jnp.uint8).reshape(2, -1, GRID**2)
-    field = (noise - BYTE_MEAN) @ jnp.asarray(windows, jnp.float32)
-    return field[0].reshape(-1, SIDE, SIDE), field[1].reshape(-1, SIDE, SIDE)
+    noise = lax.bitcast_convert_type(words, jnp.uint8).reshape(len(words), 2, GRID**2)
+    field = ((noise - BYTE_MEAN) @ jnp.asarray(windows, jnp.float32)).reshape(-1, 2, SIDE, SIDE)
+    return field[:, 0], field[:, 1]
 
 
 def sample(images: UInt8[Array, "batch 28 28"], rows: Field, columns: Field) -> Field:
@@ -108,13 +115,13 @@ def pack_squares(images: UInt8[Array, "batch 28 28"]) -> UInt32[Array, "batch 30
     return lax.bitcast_convert_type(jnp.stack(corners, axis=-1), jnp.uint32)
 
 
-def stroke_growth(words: UInt32[Array, "1 batch"], ranges: Augmentation) -> Float[Array, "batch 1 1"]:
+def stroke_growth(words: UInt32[Array, "batch 1"], ranges: Augmentation) -> Float[Array, "batch 1 1"]:
     """Returns by how many pixels each image's strokes grow on each side; they shrink where it is negative."""
-    return ranges.stroke_width * (0.25 + 0.75 * uniform(words[0]))[:, None, None]
+    return ranges.stroke_width * (0.25 + 0.75 * uniform(words))[:, :, None]
 
 
 def uniform(words: UInt32[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """Returns random words as numbers in -1..1."""
+    """Returns random words as float32 numbers, uniform in -1..1."""
     return lax.bitcast_convert_type(words, jnp.int32).astype(jnp.float32) / 2.0**31
 
 

@@ -145,6 +145,7 @@ class Loop:
                 seconds += time.perf_counter() - began
                 if self.compiled is None:  # outside the seconds
                     self.compiled = compile_step(self.advance.lower(state, *chunk.arrays, end))
+                    import_later()
                 while int(state.step) < start + chunk.end:
                     self.stop_if_asked(state)  # never between an epoch's last step and its report
                     state, took = self.take_slice(state, chunk, start + chunk.end)
@@ -224,13 +225,16 @@ class Loop:
 
 
 def compile_step(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Returns the compiled program, and begins to import what is needed after the first steps only."""
+    """Returns the compiled program."""
     with warnings.catch_warnings():  # JAX 0.12 cannot store a program with oneDNN's products
         warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry")
-        compiled = lowered.compile()
+        return lowered.compile()
+
+
+def import_later() -> None:
+    """Begins to import what is needed after the first steps only."""
     for name in LATER:
         threading.Thread(target=import_module, args=(name,)).start()
-    return compiled
 
 
 @jax.jit

@@ -25,9 +25,9 @@ def fastest_precision(mesh: Mesh) -> Precision:
     device = mesh.devices.flat[0]
     if device.platform == "cpu":
         return "bfloat16" if uses_onednn(mesh) else "float32"
-    if device.platform == "gpu":  # from Ampere on; AMD's report no capability
-        capability = getattr(device, "compute_capability", "0")
-        return "bfloat16" if float(capability) >= 8 else "float32"
+    if device.platform == "gpu":  # from Ampere on; an AMD device reports a name, such as gfx90a
+        capability = getattr(device, "compute_capability", "")
+        return "bfloat16" if capability[:1].isdigit() and float(capability) >= 8 else "float32"
     return "bfloat16"
 
 

@@ -3,38 +3,39 @@
 The gradient of the weights is a product of the inputs, transposed. oneDNN's and YNNPACK's kernels read rows: given
 transposed inputs, the one takes up to twice as long, and the other leaves the product to a loop of XLA's own.
 
-The gradient of the biases is a sum over the batch, for which XLA writes a copy in float32; a product needs none.
+The gradient of the biases is a sum over the batch, for which XLA writes a copy in float32; oneDNN's product needs none.
 
 XLA rounds a kernel to bfloat16 at 27 GB/s; the same by integer operations runs at 40 GB/s, the memory's speed.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
 from jax import lax
-from jaxtyping import Array, BFloat16, Float, Float32, Shaped
+from jaxtyping import Array, BFloat16, Float32, Shaped
 
-ROWS = 16  # of a tile; as many are transposed at a time, so that what is read stays in the first-level cache
-LARGE = 2**20  # weights; with fewer, this takes longer than it saves
+BLOCK_ROWS = 16  # transposed at a time, so that what is read stays in the first-level cache
+TILE_ROWS = 16  # of an AMX tile
+LARGE_KERNEL = 2**20  # weights; below, transposing the inputs takes longer than it saves
+LARGE_GRADIENT = 2**19  # elements; below, XLA computes the product for the sums by itself, from a copy in float32
 
 
 class BFloat16Linear(nnx.Linear):
-    """`nnx.Linear` with its arithmetic in bfloat16, and a bias."""
+    """`nnx.Linear` in bfloat16, with a bias; its options other than `kernel_init` and `rngs` have no effect."""
 
     def __call__(
         self, inputs: Shaped[Array, "batch inputs"], out_sharding: Any = None
     ) -> BFloat16[Array, "batch outputs"]:
         """Returns inputs @ kernel + bias."""
-        assert self.bias is not None
-        arrays = inputs.astype(jnp.bfloat16), as_bfloat16(self.kernel[...]), self.bias[...].astype(jnp.bfloat16)
-        return dense(*arrays)
+        kernel, bias = as_bfloat16(self.kernel[...]), cast("nnx.Param[Array]", self.bias)[...]
+        return dense(inputs.astype(jnp.bfloat16), kernel, bias.astype(jnp.bfloat16))
 
 
 @jax.custom_vjp
-def as_bfloat16(array: Float[Array, "*shape"]) -> BFloat16[Array, "*shape"]:
-    """Returns the nearest bfloat16, of two that are equally near the one whose last bit is 0."""
+def as_bfloat16(array: Float32[Array, "*shape"]) -> BFloat16[Array, "*shape"]:
+    """Returns the nearest bfloat16, ties to even."""
     return lax.platform_dependent(array, cpu=rounded, default=lambda array: array.astype(jnp.bfloat16))
 
 
@@ -42,7 +43,10 @@ as_bfloat16.defvjp(lambda array: (as_bfloat16(array), None), lambda _, gradient:
 
 
 def rounded(array: Float32[Array, "*shape"]) -> BFloat16[Array, "*shape"]:
-    """Returns the nearest bfloat16 by operations on integers. A NaN must be quiet, as arithmetic makes it."""
+    """Returns the nearest bfloat16 by operations on integers.
+
+    A NaN must have 0 in its lower 16 bits, as arithmetic makes it: the rounding may carry others into a number.
+    """
     bits = lax.bitcast_convert_type(array, jnp.uint32)
     nearest = (bits + jnp.uint32(0x7FFF) + ((bits >> 16) & jnp.uint32(1))) >> 16
     return lax.bitcast_convert_type(nearest.astype(jnp.uint16), jnp.bfloat16)
@@ -52,7 +56,7 @@ def dense(
     inputs: Shaped[Array, "batch inputs"], kernel: Shaped[Array, "inputs outputs"], bias: Shaped[Array, " outputs"]
 ) -> Array:
     """Returns inputs @ kernel + bias."""
-    return large_dense(inputs, kernel, bias) if kernel.size >= LARGE else inputs @ kernel + bias
+    return large_dense(inputs, kernel, bias) if kernel.size >= LARGE_KERNEL else inputs @ kernel + bias
 
 
 @jax.custom_vjp
@@ -68,22 +72,24 @@ def _forward(inputs: Array, kernel: Array, bias: Array) -> tuple[Array, tuple[Ar
 def _backward(saved: tuple[Array, Array], gradient: Array) -> tuple[Array, Array, Array]:
     inputs, kernel = saved
     rows = lax.platform_dependent(inputs, cpu=transposed, default=jnp.transpose)
-    bias = lax.platform_dependent(gradient, cpu=summed, default=lambda gradient: gradient.sum(axis=0))
-    return gradient @ kernel.T, rows @ gradient, bias
+    return gradient @ kernel.T, rows @ gradient, summed(gradient)
 
 
 large_dense.defvjp(_forward, _backward)
 
 
 def summed(array: Shaped[Array, "batch features"]) -> Shaped[Array, " features"]:
-    """Returns the sums over the batch, by a product with as many rows of ones as a tile of AMX has."""
-    return (jnp.ones((ROWS, len(array)), array.dtype) @ array)[0]
+    """Returns the sums over the batch, of large arrays on a CPU by a product with rows of ones."""
+    if array.size < LARGE_GRADIENT:
+        return array.sum(axis=0)
+    ones = jnp.ones((TILE_ROWS, len(array)), array.dtype)
+    return lax.platform_dependent(array, cpu=lambda array: (ones @ array)[0], default=lambda array: array.sum(axis=0))
 
 
 def transposed(array: Shaped[Array, "batch features"]) -> Shaped[Array, "features batch"]:
     """Returns the transpose as an array in memory, in two passes that both read and write whole cache lines."""
     batch, features = array.shape
-    if batch % ROWS:
+    if batch % BLOCK_ROWS:
         return lax.optimization_barrier(array.T)
-    blocks = lax.optimization_barrier(array.reshape(batch // ROWS, ROWS, features).transpose(0, 2, 1))
+    blocks = lax.optimization_barrier(array.reshape(batch // BLOCK_ROWS, BLOCK_ROWS, features).transpose(0, 2, 1))
     return lax.optimization_barrier(blocks.transpose(1, 0, 2).reshape(features, batch))

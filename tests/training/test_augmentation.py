@@ -5,23 +5,24 @@ import pytest
 from scipy.ndimage import generate_binary_structure, grey_dilation, grey_erosion, map_coordinates
 
 from flaxdigits.training.augmentation import (
-    WORDS,
     affine_map,
     annealed_strength,
     augment,
+    draw_words,
     elastic_field,
     grow_strokes,
     sample,
     stroke_growth,
+    uniform,
 )
 from flaxdigits.training.config import NO_AUGMENTATION, Augmentation
 
 KEY = jax.random.key(3)
 
 
-def words(each, count):
-    """Returns random words, as augment draws them."""
-    return jax.random.bits(KEY, (each, count))
+def draw(count):
+    """Returns the random words of `count` digits as augment draws them: affine, elastic, stroke."""
+    return draw_words(KEY, count)
 
 
 def only(**ranges):
@@ -49,17 +50,25 @@ def test_pixels_stay_in_their_range(mnist_test):
 
 
 def test_the_elastic_displacement_has_the_configured_deviation():
-    field = jnp.stack(elastic_field(words(32, 4000), only(elastic=1.5)))
+    field = jnp.stack(elastic_field(draw(4000)[1], only(elastic=1.5)))
     np.testing.assert_allclose(field.std(axis=1), 1.5, rtol=0.05)  # in each of the 28 x 28 places
     np.testing.assert_allclose(field.mean(), 0, atol=0.02)
 
 
 def test_the_elastic_displacement_has_the_correlation_of_its_gaussian():
     # White noise smoothed by a Gaussian of sigma has the correlation exp(-d^2 / 4 sigma^2) at distance d.
-    field = elastic_field(words(32, 8000), only(elastic=1, elastic_sigma=4))[0]
+    field = elastic_field(draw(8000)[1], only(elastic=1, elastic_sigma=4))[0]
     for distance in (2, 4, 8):
         found = jnp.mean(field[:, 14, 8] * field[:, 14, 8 + distance])
         assert float(found) == pytest.approx(np.exp(-(distance**2) / 64), abs=0.05)
+
+
+def test_the_draws_of_a_digit_and_of_its_neighbour_are_independent():
+    affine, elastic, stroke = draw(8000)
+    down, right = (field[:, 14, 14] for field in elastic_field(elastic, only(elastic=1)))
+    growth = stroke_growth(stroke, only(stroke_width=1))[:, 0, 0]
+    draws = jnp.stack([*uniform(affine).T, growth, down, right, jnp.roll(down, 1), jnp.roll(growth, 1)])
+    np.testing.assert_allclose(jnp.corrcoef(draws), jnp.eye(len(draws)), atol=5 / 8000**0.5)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +76,7 @@ def test_the_elastic_displacement_has_the_correlation_of_its_gaussian():
     [(only(shift=2.0), 2.0), (only(rotation=90), 28.0), (only(shear=0.5), 7.0), (only(scale=np.log(2)), 14.0)],
 )
 def test_an_affine_range_is_reached_and_not_exceeded(ranges, largest):
-    rows, columns = affine_map(words(6, 3000), ranges)
+    rows, columns = affine_map(draw(3000)[0], ranges)
     ideal = jnp.arange(28.0)
     moved = jnp.maximum(jnp.abs(rows - ideal[:, None]), jnp.abs(columns - ideal[None, :])).max()
     assert 0.95 * largest < moved <= largest + 1e-4
@@ -96,7 +105,7 @@ def test_strength_scales_every_displacement(mnist_test):
     half = augment(images, KEY, shift, 0.5)
     moved = [
         map_coordinates(image.astype(np.float32), grid, order=1, mode="grid-constant")
-        for image, grid in zip(np.asarray(images), halfway(*affine_map(words(WORDS, 20)[:6], shift)), strict=True)
+        for image, grid in zip(np.asarray(images), halfway(*affine_map(draw(20)[0], shift)), strict=True)
     ]
     np.testing.assert_allclose(half, moved, atol=1e-2)
 
@@ -128,7 +137,7 @@ def test_grown_strokes_equal_scipy_s_dilation(mnist_test, growth):
 
 
 def test_strokes_grow_twice_as_much_as_they_shrink():
-    growth = stroke_growth(words(1, 5000), only(stroke_width=1.5))
+    growth = stroke_growth(draw(5000)[2], only(stroke_width=1.5))
     assert -0.75 <= growth.min() < -0.74
     assert 1.48 < growth.max() <= 1.5
 
