@@ -8,9 +8,12 @@ bin := justfile_directory() / if os_family() == "windows" { ".venv/Scripts" } el
 default:
     @just --list
 
+# `.venv` keeps its Python, unless UV_PYTHON names one
+make_venv := if env("UV_PYTHON", "") + path_exists(bin) == "true" { "" } else { "uv venv --quiet --allow-existing .venv" }
+
 # Make .venv with the pinned, hash-checked packages and this project in it; quick when nothing changed
 setup:
-    @uv venv --quiet --allow-existing .venv
+    @{{make_venv}}
     @uv pip install --quiet --python {{bin}}/python --require-hashes --requirement requirements.txt
     @uv pip install --quiet --python {{bin}}/python --no-deps --no-build-isolation --editable .
 

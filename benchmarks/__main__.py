@@ -12,6 +12,9 @@ NAMED = ("peers", "gpu", "web", "scale", "precisions", "seeds", "sizes", "sure",
 
 def main() -> None:
     wanted = sys.argv[1] if len(sys.argv) > 1 else "quick"
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(helped(wanted))
+        return
     if wanted not in ("quick", *QUICK, *NAMED):
         sys.exit(f"no benchmark {wanted!r}; there are: quick (which is {', '.join(QUICK)}), {', '.join(NAMED)}")
     for name in QUICK if wanted == "quick" else (wanted,):
@@ -20,6 +23,13 @@ def main() -> None:
             import_module(f"benchmarks.{name}").main()
         except FlaxdigitsError as error:
             sys.exit(f"benchmarks: {error}")
+
+
+def helped(wanted: str) -> str:
+    """Returns the help: what a benchmark's module says of it, or which there are."""
+    if wanted in (*QUICK, *NAMED):
+        return str(import_module(f"benchmarks.{wanted}").__doc__).strip()
+    return f"just bench runs the quick ones: {', '.join(QUICK)}\njust bench NAME [--help]: {', '.join(NAMED)}"
 
 
 if __name__ == "__main__":

@@ -62,7 +62,9 @@ def train(folder: Path, config: TrainConfig, devices: int = 1) -> Cost:
     command = [PROGRAM, "train", "--config", str(folder / "scale.toml"), "--out", str(run)]
     environment = os.environ | {"XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
     began = time.perf_counter()
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
     peaks = [max(column) for column in zip(*memory(process), strict=True)]
     assert process.stderr
     if process.wait():

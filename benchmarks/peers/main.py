@@ -1,7 +1,4 @@
-"""`just bench peers`: all sections, written to benchmarks/results/.
-
-`just bench peers throughput`, or another section, and `--quick`, a little of each, are written nowhere.
-"""
+"""`just bench peers`: its sections, one after the other."""
 
 import os
 import sys
@@ -45,6 +42,8 @@ def main() -> None:
     make_environments()
     report = Report()
     describe(report, " ".join(["just bench", *sys.argv[1:]]))
+    if quick:
+        report.line("A quick run, to see that everything works: its figures mean nothing.")
     failures = 0
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "digits.npz"

@@ -45,7 +45,8 @@ def first_epoch(run: Path, environment: dict[str, str]) -> tuple[float, float]:
     """Returns the seconds until a training has taken its first step, and until it has reported its first epoch."""
     began = time.perf_counter()
     command = [sys.executable, "-c", FIRST_EPOCH, "train", "--out", str(run)]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    run.parent.mkdir(exist_ok=True)
+    with subprocess.Popen(command, cwd=run.parent, env=environment, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         step, epoch = (time.perf_counter() - began for _ in zip(range(2), process.stdout, strict=False))
     if process.returncode:

@@ -26,6 +26,7 @@ def run(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = F
         "packages": {name: _version(name) for name in PACKAGES},
         "onnxruntime_providers": _providers(),
         "jax_devices": _devices(),
+        "training_precision": _precision(),
         "missing": {extra: install_command(extra) for extra in EXTRAS if missing(extra)},
     }
     print(json.dumps(report, indent=2) if as_json else _table(report))
@@ -61,12 +62,26 @@ def _devices() -> list[str]:
         return [str(error)]
 
 
+def _precision() -> str | None:
+    """Returns the precision that a training has by default; None where JAX is not installed or finds no device."""
+    if missing("train"):
+        return None
+    from flaxdigits.training.devices import make_mesh
+    from flaxdigits.training.precision import fastest_precision
+
+    try:
+        return fastest_precision(make_mesh("auto", batch_size=1))
+    except DeviceError:
+        return None
+
+
 def _table(report: dict) -> str:
     rows = [
         *((name, report[name]) for name in ("flaxdigits", "python", "platform")),
         *((name, found or "not installed") for name, found in report["packages"].items()),
         ("predicts on", ", ".join(report["onnxruntime_providers"])),
         ("trains on", ", ".join(report["jax_devices"]) or "nothing: training is not installed"),
+        *([("trains in", report["training_precision"])] if report["training_precision"] else []),
         *((f"missing: {extra}", command) for extra, command in report["missing"].items()),
     ]
     return "\n".join(f"{name:<18}{value}" for name, value in rows)

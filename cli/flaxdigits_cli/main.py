@@ -117,7 +117,7 @@ def advice(error: errors.FlaxdigitsError) -> str:
             return "wait for it to end"
         case errors.TrainingInterrupted():
             return f"resume with: flaxdigits train --resume {error.run}"
-        case errors.TrainingError():
+        case errors.TrainingError() if "learning_rate" in error.hint:
             return "begin a new run with a lower --learning-rate"
     return error.hint
 

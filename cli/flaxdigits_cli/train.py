@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 import typer
 
 from flaxdigits.extras import require
-from flaxdigits.training.config import PRESETS, Device, Precision, Preset, TrainConfig
+from flaxdigits.training.config import PRESETS, Device, Moments, Precision, Preset, Streaming, TrainConfig
 from flaxdigits_cli.compilation_cache import use_compilation_cache
 from flaxdigits_cli.show import note, note_temperature, recorded_command, training_bar
 
@@ -59,6 +59,8 @@ def run(
     learning_rate: Annotated[float | None, option("learning_rate", "Peak learning rate.", metavar="X")] = None,
     hidden: Annotated[Any, option("hidden", "Widths of the hidden layers.", metavar="N,N,...", parser=widths)] = None,
     precision: Annotated[Precision | None, option("precision", "Precision of the arithmetic.")] = None,
+    adam_moments: Annotated[Moments | None, option("adam_moments", "Precision of Adam's moments.")] = None,
+    streaming: Annotated[Streaming | None, option("streaming", "Whether digits are read while training.")] = None,
     device: Annotated[Device | None, option("device", "Device to train on.")] = None,
     seed: Annotated[int | None, option("seed", "The same seed gives the same weights.", metavar="N")] = None,
     evaluate: Annotated[
@@ -71,7 +73,7 @@ def run(
     """Trains, then exports the network."""
     changes = {
         "data": data, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "hidden": hidden,
-        "precision": precision, "device": device, "seed": seed,
+        "precision": precision, "adam_moments": adam_moments, "streaming": streaming, "device": device, "seed": seed,
     }  # fmt: skip
     check_exclusive(preset, config, resume, out, changes)
     require("train", "training")
@@ -83,7 +85,11 @@ def run(
         recipe = TrainConfig.from_toml(config, **changes) if config else base.changed(**changes)
         start = begun(recipe, out)
     training = watch(recipe, start)
-    finish(training)
+    try:
+        finish(training)
+    except KeyboardInterrupt:
+        note(f"trained, but not exported; export it with: flaxdigits export {training.run}")
+        raise
     if evaluate:
         evaluate_finished(training)
 
@@ -151,6 +157,8 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
         before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""
         size = f"{config.parameters:,} parameters, {before}{epochs}"
         line(f"{training.run}: {config.data}, {size}, on {training.devices} in {training.config.precision}")
+        if training.advice:
+            line(f"note: {training.advice}; in a clone: UV_PYTHON=3.12 just train")
         if not len(training):
             line(f"{training.run}: was finished already, nothing was left to train")
         for report in training:
@@ -172,8 +180,6 @@ def finish(training: "Training") -> None:
     print(f"curves    {run.curves}")
     if last.val_accuracy == last.val_accuracy:
         print(f"accuracy  {last.val_accuracy:.2%} on the held-out digits (validation)")
-    if training.advice:
-        note(f"note: {training.advice}")
     shared = Provenance.read(run.data).rows_in_mnist_test
     if shared:
         note(f"note: {shared} of MNIST's test digits are in the training data, so do not evaluate the model on them")

@@ -71,7 +71,7 @@ def load_blocks(path: Path, *, part: Part = "train") -> Iterator[Digits]:
     if os.path.isfile(path):  # noqa: PTH113 - as for `load`
         yield from read_source_blocks(Source.file(path), part)
     else:
-        yield load(path, part=part)
+        yield load(str(path), part=part)
 
 
 def _embedded(name: str) -> Digits:

@@ -26,7 +26,9 @@ from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
 from flaxdigits.training.records import EpochReport, Provenance, load_again
 
-FASTER_WITH_NEWER_JAX = "this processor trains faster in bfloat16, with JAX 0.12 or newer: Python 3.12 or newer"
+FASTER_WITH_NEWER_JAX = (
+    "this processor trains faster in bfloat16, with JAX 0.12 or newer, which needs Python 3.12 or newer"
+)
 MAX_STEPS = 2**31 - 1  # the step is an int32
 OPEN: "WeakSet[Training]" = WeakSet()  # closed at exit, while modules can still be used
 

@@ -4,8 +4,8 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -237,6 +237,19 @@ def import_later() -> None:
         threading.Thread(target=import_module, args=(name,)).start()
 
 
+@contextmanager
+def memory_errors(name: Path) -> Iterator[None]:
+    """Turns JAX's error where a device has too little memory into a TrainingError."""
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise TrainingError(
+            name, "the device has too little memory", "choose a smaller batch_size or a smaller network"
+        ) from error
+
+
 @jax.jit
 def all_finite(params: Params) -> Bool[Array, ""]:
     """Returns whether every parameter is finite."""
@@ -267,7 +280,8 @@ def train(
         reports = read_history(run.history, int(state.step) // setup.steps_per_epoch)
         try:
             while int(state.step) < setup.steps:
-                state, rate, seconds = loop.run_epoch(state)
+                with memory_errors(setup.name):
+                    state, rate, seconds = loop.run_epoch(state)
                 reports.append(report_epoch(loop, state, rate, seconds))
                 write_history(reports, run.history)
                 loop.save(state, now=int(state.step) == setup.steps)

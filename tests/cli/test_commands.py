@@ -210,4 +210,5 @@ def test_doctor_lists_what_is_installed(invoke):
     assert report["packages"]["numpy"] == np.__version__
     assert "CPUExecutionProvider" in report["onnxruntime_providers"]
     assert report["jax_devices"] == ["1 cpu"]
+    assert report["training_precision"] in ("float32", "bfloat16")
     assert "trains on" in invoke("doctor")[1]

@@ -1,5 +1,6 @@
 """flaxdigits itself, under the same protocol as its peers. Runs in this project's environment."""
 
+import contextlib
 import json
 import sys
 import tempfile
@@ -54,7 +55,7 @@ def predict(data, batch, precision, threads):
 
 def accuracy(config: TrainConfig):
     """Trains by a configuration on all but the held-out writers' digits, and evaluates after each epoch."""
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # whose runs/latest it sets
         for report in fit(load(), replace(config, validation=0.3), Path(folder) / "run"):
             seen = report.step * config.batch_size
             print(json.dumps({"images": seen, "accuracy": report.val_accuracy}), flush=True)
