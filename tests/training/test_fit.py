@@ -173,6 +173,11 @@ def test_a_loss_that_is_lost_leaves_the_last_good_checkpoint(digits, tmp_path):
     assert all(np.isfinite(leaf).all() for leaf in weights(run))
 
 
+def test_a_batch_that_does_not_fit_in_memory_is_an_error_with_what_to_do(digits, tmp_path):
+    with pytest.raises(TrainingError, match="the device has too little memory; choose a smaller batch_size"):
+        list(fit(digits, SMALL.changed(batch_size=10**8), tmp_path / "run"))
+
+
 def test_weights_that_are_lost_before_the_loss_shows_it_are_not_saved(digits, tmp_path):
     # One batch an epoch: the loss of the only step is still good when its update has ruined the weights.
     run = Run(tmp_path / "run")
