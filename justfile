@@ -9,7 +9,8 @@ default:
     @just --list
 
 # `.venv` keeps its Python, unless UV_PYTHON names one
-make_venv := if env("UV_PYTHON", "") + path_exists(bin) == "true" { "" } else { "uv venv --quiet --allow-existing .venv" }
+python := bin / if os_family() == "windows" { "python.exe" } else { "python" }
+make_venv := if env("UV_PYTHON", "") + path_exists(python) == "true" { "" } else { "uv venv --quiet --allow-existing .venv" }
 
 # Make .venv with the pinned, hash-checked packages and this project in it; quick when nothing changed
 setup:
