@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,7 +32,6 @@ SHOWN = 12
 TOUCHING = 0.25  # share of the numbers in which two digits touch
 INK = 0.3  # share of full ink from which a pixel counts for the distance of two digits
 
-RECOGNIZER = Recognizer()
 Lines = list[list[str]]  # the numbers of each line, from the top, left to right
 
 
@@ -197,10 +196,10 @@ def score(pages: list[Page], read: Callable[[np.ndarray], Lines]) -> tuple[str, 
     return tuple(f"{100 * share:.1f}%" for share in (1 - wrong / digits, common / numbers, whole / len(pages)))
 
 
-def flaxdigits(image: np.ndarray) -> Lines:
-    """Reads a page as `flaxdigits predict` does with its shipped model: as one digit."""
+def flaxdigits(recognizer: Recognizer, image: np.ndarray) -> Lines:
+    """Reads a page as `flaxdigits predict` does: as one digit."""
     try:
-        return [[str(RECOGNIZER(read_picture(image)[None]).digits[0])]]
+        return [[str(recognizer(read_picture(image)[None]).digits[0])]]
     except DataError:
         return []
 
@@ -218,12 +217,12 @@ def main() -> None:
     _, held_out = load().split(HELD_OUT, seed=0)
     assert held_out is not None
     pages = list(make_pages(held_out, int(sys.argv[2]) if len(sys.argv) > 2 else PAGES))
-    folder = Path(RUNS) / "pages"
+    folder = RUNS / "pages"
     folder.mkdir(parents=True, exist_ok=True)
     for number, page in enumerate(pages[:SHOWN]):
         Image.fromarray(page.image).save(folder / f"{number}.png")
     print_header(f"{len(pages)} pages", "digits", "numbers", "whole pages")
-    print_row("flaxdigits", *score(pages, flaxdigits))
+    print_row("flaxdigits", *score(pages, partial(flaxdigits, Recognizer())))
     if shutil.which("tesseract"):
         print_row("Tesseract", *score(pages, tesseract))
     print(f"\nsome of the pages: {folder}")
