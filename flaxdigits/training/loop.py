@@ -4,11 +4,10 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import Literal, NamedTuple
 
@@ -23,6 +22,7 @@ from flaxdigits.data.digits import Digits
 from flaxdigits.errors import TrainingError, TrainingInterrupted
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_state, save_state
+from flaxdigits.training.compilation import compile_step, import_later, memory_errors
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
 from flaxdigits.training.feed import Chunk, Feed, make_feed
@@ -34,7 +34,6 @@ from flaxdigits.training.validation import validate
 Stage = Literal["pretraining", "training"]
 
 SLICE_SECONDS = 0.5  # of work on the device between two progress reports
-LATER = ("scipy.optimize", "orbax.checkpoint", "flaxdigits.training.plots")  # imported during the first steps
 
 
 class Progress(NamedTuple):
@@ -222,32 +221,6 @@ class Loop:
         elif self.saved_step < int(state.step):
             lost = f"not closed before exit, so the steps after step {self.saved_step} are lost"
             warnings.warn(f"{self.setup.name}: {lost}; use: with flaxdigits.fit(...) as training", stacklevel=2)
-
-
-def compile_step(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
-    """Returns the compiled program."""
-    with warnings.catch_warnings():  # JAX 0.12 cannot store a program with oneDNN's products
-        warnings.filterwarnings("ignore", "Error writing persistent compilation cache entry")
-        return lowered.compile()
-
-
-def import_later() -> None:
-    """Begins to import what is needed after the first steps only."""
-    for name in LATER:
-        threading.Thread(target=import_module, args=(name,)).start()
-
-
-@contextmanager
-def memory_errors(name: Path) -> Iterator[None]:
-    """Turns JAX's error where a device has too little memory into a TrainingError."""
-    try:
-        yield
-    except jax.errors.JaxRuntimeError as error:
-        if "RESOURCE_EXHAUSTED" not in str(error):
-            raise
-        raise TrainingError(
-            name, "the device has too little memory", "choose a smaller batch_size or a smaller network"
-        ) from error
 
 
 @jax.jit
