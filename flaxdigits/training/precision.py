@@ -18,6 +18,7 @@ ONEDNN: dict[str, Any] = {
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
 }
 ONEDNN_SINCE = (0, 12)  # the first JAX that has oneDNN's bfloat16 products on a CPU
+BFLOAT16_UNITS = {"amx_bf16", "avx512_bf16"}  # the second on AMD since Zen 4, and on Intel's Xeons
 
 
 def fastest_precision(mesh: Mesh) -> Precision:
@@ -37,18 +38,18 @@ def compiler_options(precision: Precision, mesh: Mesh) -> dict[str, Any] | None:
 
 
 def uses_onednn(mesh: Mesh) -> bool:
-    """Returns whether the devices are a CPU with AMX, under a JAX that can use it."""
-    return has_amx(mesh) and jax.__version_info__ >= ONEDNN_SINCE
+    """Returns whether the devices are a CPU with bfloat16 units, under a JAX that can use it."""
+    return has_bfloat16_units(mesh) and jax.__version_info__ >= ONEDNN_SINCE
 
 
 def needs_newer_jax(mesh: Mesh) -> bool:
-    """Returns whether the devices are a CPU with AMX, under a JAX that cannot use it."""
-    return has_amx(mesh) and jax.__version_info__ < ONEDNN_SINCE
+    """Returns whether the devices are a CPU with bfloat16 units, under a JAX that cannot use it."""
+    return has_bfloat16_units(mesh) and jax.__version_info__ < ONEDNN_SINCE
 
 
-def has_amx(mesh: Mesh) -> bool:
-    """Returns whether the devices are a CPU with AMX."""
-    return mesh.devices.flat[0].platform == "cpu" and "amx_bf16" in cpu_flags()
+def has_bfloat16_units(mesh: Mesh) -> bool:
+    """Returns whether the devices are a CPU with bfloat16 units."""
+    return mesh.devices.flat[0].platform == "cpu" and not BFLOAT16_UNITS.isdisjoint(cpu_flags())
 
 
 @cache

@@ -12,7 +12,13 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.fit import fit
 from flaxdigits.training.model import make_graph, make_keys, make_model, split
-from flaxdigits.training.precision import compiler_options, cpu_flags, fastest_precision, needs_newer_jax
+from flaxdigits.training.precision import (
+    compiler_options,
+    cpu_flags,
+    fastest_precision,
+    needs_newer_jax,
+    uses_onednn,
+)
 from flaxdigits.training.step import loss_fn
 
 MESH = make_mesh("cpu", 1)
@@ -63,9 +69,10 @@ def test_auto_becomes_the_fastest_precision_when_a_run_begins(mnist_test, tmp_pa
 
 
 @pytest.mark.parametrize("version", [(0, 10, 2), (0, 12, 0)])
-def test_amx_is_used_from_jax_0_12_on(version, monkeypatch, tmp_path):
+@pytest.mark.parametrize("flags", ["amx_bf16 amx_tile", "avx512f avx512_bf16"])
+def test_a_cpu_s_bfloat16_units_are_used_from_jax_0_12_on(version, flags, monkeypatch, tmp_path):
     cpu_flags.cache_clear()
-    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu amx_bf16 amx_tile\n")
+    (tmp_path / "cpuinfo").write_text(f"flags\t\t: fpu {flags}\n")
     monkeypatch.setattr(room, "CPU_FLAGS", tmp_path / "cpuinfo")
     monkeypatch.setattr(jax, "__version_info__", version)
     used = version >= (0, 12)
@@ -76,7 +83,7 @@ def test_amx_is_used_from_jax_0_12_on(version, monkeypatch, tmp_path):
 
 def test_a_processor_without_fast_bfloat16_trains_in_float32(monkeypatch, tmp_path):
     cpu_flags.cache_clear()
-    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx512_bf16\n")
+    (tmp_path / "cpuinfo").write_text("flags\t\t: fpu avx512f avx512_vnni\n")
     monkeypatch.setattr(room, "CPU_FLAGS", tmp_path / "cpuinfo")
     assert fastest_precision(MESH) == "float32"
     assert compiler_options("bfloat16", MESH) is None
@@ -86,8 +93,8 @@ def test_a_processor_without_fast_bfloat16_trains_in_float32(monkeypatch, tmp_pa
     cpu_flags.cache_clear()
 
 
-@pytest.mark.skipif("amx_bf16" not in cpu_flags() or jax.__version_info__ < (0, 12), reason="needs AMX and JAX 0.12")
-def test_on_amx_every_product_of_a_bfloat16_gradient_is_onednn_s():
+@pytest.mark.skipif(not uses_onednn(MESH), reason="needs bfloat16 units and JAX 0.12")
+def test_every_product_of_a_bfloat16_gradient_is_onednn_s_where_the_cpu_has_units_for_it():
     assert fastest_precision(MESH) == "bfloat16"
     x, weights = jnp.ones((512, 784), jnp.bfloat16), jnp.ones((784, 1024), jnp.bfloat16)
     step = jax.jit(

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from flaxdigits.training.precision import ONEDNN, cpu_flags
+from flaxdigits.training.devices import make_mesh
+from flaxdigits.training.precision import ONEDNN, uses_onednn
 from flaxdigits.training.products import (
     LARGE_GRADIENT,
     LARGE_KERNEL,
@@ -57,9 +58,9 @@ def test_the_gradients_of_a_large_layer_are_those_of_numpy(batch):
         assert np.linalg.norm(found[name] - array) <= 0.01 * np.linalg.norm(array), name
 
 
-@pytest.mark.skipif("amx_bf16" not in cpu_flags() or jax.__version_info__ < (0, 12), reason="needs AMX and JAX 0.12")
+@pytest.mark.skipif(not uses_onednn(make_mesh("cpu", 1)), reason="needs bfloat16 units and JAX 0.12")
 @pytest.mark.parametrize("features", [1024, 2000, 3000])
-def test_on_amx_large_sums_over_the_batch_are_onednn_s(features):
+def test_large_sums_over_the_batch_are_onednn_s_where_the_cpu_has_units_for_it(features):
     array = jnp.ones((-(-LARGE_GRADIENT // features), features), jnp.bfloat16)
     program = jax.jit(summed, compiler_options=ONEDNN).lower(array).compile().as_text()
     assert 'custom_call_target="__onednn$matmul"' in program
