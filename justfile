@@ -42,6 +42,12 @@ export *args: setup
 predict *args: setup
     @{{bin}}/flaxdigits predict "$@"
 
+# Show what was made of a picture, and why
+[no-cd]
+[no-exit-message]
+explain *args: setup
+    @{{bin}}/flaxdigits explain "$@"
+
 # Write Kaggle's submission file (just submit test.csv), and with --upload hand it in
 [no-cd]
 [no-exit-message]
@@ -120,5 +126,5 @@ build: setup
 # Lock all packages to their newest versions, for Python 3.11 to 3.14 on all platforms
 lock:
     @uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
-        --extra train --extra kaggle --group dev --custom-compile-command "just lock" \
+        --extra train --extra pages --extra heic --extra kaggle --group dev --custom-compile-command "just lock" \
         --output-file requirements.txt pyproject.toml

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from flaxdigits import PRESETS, Recognizer, TrainConfig, load
+from flaxdigits.convention import CLASSES
 from flaxdigits.export.conversion import to_onnx
 from flaxdigits.export.quantization import to_precision
 from flaxdigits.inference.contract import Precision
@@ -48,6 +49,6 @@ def evaluate(run: Run) -> Figures:
     config, model = trained_model(run)
     _, held_out = load().split(config.validation, config.seed)
     assert held_out is not None
-    logits, labels = predict_logits(model, held_out.images), held_out.known_labels()
+    logits, labels = predict_logits(model, held_out.images)[:, :CLASSES], held_out.known_labels()
     loss = mean_loss(logits / fit_temperature(logits, labels), labels)
     return Figures(int((logits.argmax(axis=1) != labels).sum()), len(labels), loss)

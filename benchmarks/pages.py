@@ -1,34 +1,44 @@
-"""Pages of handwritten numbers, made of digits of held-out writers, and how much of them is read.
+"""Pages of handwritten numbers, made of MNIST's test digits, and how much of them is read.
 
 A page has 1 to 4 lines of 1 to 4 numbers of 1 to 6 digits in one hand, on plain, ruled or squared paper under uneven
 light, as a JPEG; in a quarter of the numbers two digits touch.
 
-`just bench pages` reads 100 of them, `just bench pages N` so many, and writes some to runs/pages/.
+`just bench pages` reads 100 of them, `just bench pages N [MODEL.onnx]` so many, and writes them to runs/pages/, the
+worst with what was read of them. With `--readers` Tesseract, where it is installed, and RapidOCR read the same files.
+
+A hand is 40 digits that follow each other in the test set: its writers are not known, but those of neighbours are
+mostly the same.
 
 A reader's text is compared with what is written: digits by the Levenshtein distance of all of a page's, numbers by the
 longest sequence that both have in common.
 """
 
 import io
+import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from functools import partial
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from PIL import Image
 
-from benchmarks.held_out import HELD_OUT
 from benchmarks.tables import print_header, print_row
-from flaxdigits import Recognizer, load, read_picture
+from flaxdigits import Recognizer, load
+from flaxdigits.annotation import annotate
 from flaxdigits.data.digits import Digits
-from flaxdigits.errors import DataError
+from flaxdigits.data.load import MNIST_TEST
+from flaxdigits.pages import read_digits
 from flaxdigits.runs import RUNS
 
 PAGES = 100
-SHOWN = 12
+WORST = 20  # pages that are shown
+HAND = 40  # digits
+RAPIDOCR = Path(__file__).parent / "readers" / "rapidocr_pages.py"
 TOUCHING = 0.25  # share of the numbers in which two digits touch
 INK = 0.3  # share of full ink from which a pixel counts for the distance of two digits
 
@@ -184,11 +194,10 @@ def edits(truth: Any, found: Any, replacing: int) -> int:
     return costs[-1]
 
 
-def score(pages: list[Page], read: Callable[[np.ndarray], Lines]) -> tuple[str, str, str]:
+def score(pages: list[Page], readings: list[Lines]) -> tuple[str, str, str]:
     """Returns the shares of digits, of numbers and of whole pages that are read rightly."""
     digits = numbers = wrong = common = whole = 0
-    for page in pages:
-        found = read(page.image)
+    for page, found in zip(pages, readings, strict=True):
         truth, got = ([number for line in lines for number in line] for lines in (page.lines, found))
         digits, wrong = digits + len("".join(truth)), wrong + edits("".join(truth), "".join(got), 1)
         numbers, common = numbers + len(truth), common + (len(truth) + len(got) - edits(truth, got, 2)) // 2
@@ -196,33 +205,62 @@ def score(pages: list[Page], read: Callable[[np.ndarray], Lines]) -> tuple[str, 
     return tuple(f"{100 * share:.1f}%" for share in (1 - wrong / digits, common / numbers, whole / len(pages)))
 
 
-def flaxdigits(recognizer: Recognizer, image: np.ndarray) -> Lines:
-    """Reads a page as `flaxdigits predict` does: as one digit."""
-    try:
-        return [[str(recognizer(read_picture(image)[None]).digits[0])]]
-    except DataError:
-        return []
+def flaxdigits(recognizer: Recognizer, path: Path) -> Lines:
+    """Reads a page as `flaxdigits predict` does."""
+    lines: dict[int, dict[int, str]] = {}
+    for reading in read_digits(path, recognizer):
+        if not reading.refused:
+            numbers = lines.setdefault(reading.line, {})
+            numbers[reading.number] = numbers.get(reading.number, "") + str(reading.digit)
+    return [list(numbers.values()) for numbers in lines.values()]
 
 
-def tesseract(image: np.ndarray) -> Lines:
+def tesseract(path: Path) -> Lines:
     """Reads a page by Tesseract, told to expect digits only."""
-    encoded = io.BytesIO()
-    Image.fromarray(image).save(encoded, "PNG")
-    command = ["tesseract", "-", "-", "--psm", "6", "-c", "tessedit_char_whitelist=0123456789"]
-    done = subprocess.run(command, input=encoded.getvalue(), capture_output=True, check=True)
-    return [line.split() for line in done.stdout.decode().splitlines() if line.split()]
+    command = ["tesseract", str(path), "-", "--psm", "6", "-c", "tessedit_char_whitelist=0123456789"]
+    done = subprocess.run(command, capture_output=True, check=True, text=True)
+    return [line.split() for line in done.stdout.splitlines() if line.split()]
+
+
+def rapidocr(folder: Path) -> list[Lines]:
+    """Reads all pages of a folder by RapidOCR, in an environment of its own."""
+    command = ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--script"]
+    done = subprocess.run([*command, str(RAPIDOCR), str(folder)], capture_output=True, check=True, text=True)
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
+
+
+def show_worst(pages: list[Page], readings: list[Lines], recognizer: Recognizer, folder: Path) -> None:
+    """Draws the pages with the most wrong digits, and prints what is written and what was read."""
+    both = [
+        ["".join(number for line in lines for number in line) for lines in (page.lines, found)]
+        for page, found in zip(pages, readings, strict=True)
+    ]
+    wrong = [edits(*texts, 1) for texts in both]
+    for page in sorted(range(len(pages)), key=lambda page: -wrong[page])[:WORST]:
+        drawn = annotate(Image.fromarray(pages[page].image), read_digits(pages[page].image, recognizer))
+        drawn.save(folder / "worst" / f"{page}.png")
+        print(f"{page}: {wrong[page]} wrong; written {pages[page].lines}, read {readings[page]}")
 
 
 def main() -> None:
-    _, held_out = load().split(HELD_OUT, seed=0)
-    assert held_out is not None
-    pages = list(make_pages(held_out, int(sys.argv[2]) if len(sys.argv) > 2 else PAGES))
-    folder = RUNS / "pages"
-    folder.mkdir(parents=True, exist_ok=True)
-    for number, page in enumerate(pages[:SHOWN]):
-        Image.fromarray(page.image).save(folder / f"{number}.png")
+    test = load(MNIST_TEST)
+    hands = replace(test, writers=np.arange(len(test)) // HAND)
+    count, *model = [word for word in sys.argv[2:] if word != "--readers"] or [PAGES]
+    pages = list(make_pages(hands, int(count)))
+    recognizer, folder = Recognizer(*model), RUNS / "pages"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "worst").mkdir(parents=True)
+    paths = [folder / f"{number}.png" for number in range(len(pages))]
+    for path, page in zip(paths, pages, strict=True):
+        Image.fromarray(page.image).save(path)
+    began = time.perf_counter()
+    readings = [flaxdigits(recognizer, path) for path in paths]
+    seconds = time.perf_counter() - began
     print_header(f"{len(pages)} pages", "digits", "numbers", "whole pages")
-    print_row("flaxdigits", *score(pages, partial(flaxdigits, Recognizer())))
-    if shutil.which("tesseract"):
-        print_row("Tesseract", *score(pages, tesseract))
-    print(f"\nsome of the pages: {folder}")
+    print_row("flaxdigits", *score(pages, readings))
+    if "--readers" in sys.argv:
+        print_row("RapidOCR", *score(pages, rapidocr(folder)))
+    if "--readers" in sys.argv and shutil.which("tesseract"):
+        print_row("Tesseract", *score(pages, [tesseract(path) for path in paths]))
+    print(f"\n{1000 * seconds / len(pages):.0f} ms a page; the pages, and the worst of them: {folder}\n")
+    show_worst(pages, readings, recognizer, folder)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from flaxdigits.evaluation import Evaluation
     from flaxdigits.export.export import export_onnx
     from flaxdigits.inference.recognizer import Recognizer
+    from flaxdigits.pages import read_digits
     from flaxdigits.pictures.reading import read_picture
     from flaxdigits.runs import Run
     from flaxdigits.training.config import PRESETS, Augmentation, TrainConfig
@@ -33,6 +34,7 @@ __all__ = [
     "export_onnx",
     "fit",
     "load",
+    "read_digits",
     "read_picture",
     "resume",
 ]
@@ -49,6 +51,7 @@ _MODULES = {
     "export_onnx": "export.export",
     "fit": "training.fit",
     "load": "data.load",
+    "read_digits": "pages",
     "read_picture": "pictures.reading",
     "resume": "training.fit",
 }

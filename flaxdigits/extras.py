@@ -11,6 +11,7 @@ EXTRAS = {
         *("jax", "flax", "optax", "orbax.checkpoint", "jax2onnx", "jaxtyping"),
         *("filelock", "matplotlib", "pandas", "platformdirs", "scipy", "tomli_w"),
     ),
+    "pages": ("cv2",),
     "kaggle": ("kaggle", "six"),
 }
 

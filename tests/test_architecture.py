@@ -15,6 +15,10 @@ LAYERS = (
     ("data",),
     ("runs", "evaluation", "submission"),
     ("inference",),
+    ("lattice",),
+    ("pages",),
+    ("bulk", "annotation"),
+    ("explanation",),
     ("training",),
     ("export",),
 )

@@ -21,20 +21,25 @@ NAMES = [
     "export_onnx",
     "fit",
     "load",
+    "read_digits",
     "read_picture",
     "resume",
 ]
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "jax2onnx", "onnx", "jaxtyping", "pandas", "matplotlib", "scipy",
-         "kaggle", "tomli_w", "filelock"}  # fmt: skip
+         "kaggle", "tomli_w", "filelock", "cv2"}  # fmt: skip
 BASE = [
     "data.load",
     "data.inputs",
     "data.digits",
     "pictures.reading",
+    "pictures.layout",
     "inference.recognizer",
     "inference.golden",
     "inference.shipped",
     "inference.contract",
+    "lattice",
+    "pages",
+    "bulk",
     "evaluation",
     "submission",
     "runs",

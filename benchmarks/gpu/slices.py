@@ -64,7 +64,7 @@ def make_loop(config: TrainConfig, digits: int) -> Loop:
 def slice_rounds(loop: Loop, rounds: int) -> list[Rates]:
     """Runs two epochs in each of the three ways, in turns."""
     state, steps = loop.restore(), 2 * loop.setup.steps_per_epoch
-    order = epoch_order(loop.setup.keys.shuffle, 0, len(loop.setup.training))
+    order = epoch_order(loop.setup.keys.shuffle, 0, len(loop.setup.examples))
     [chunk] = loop.feed.chunks(order, 0)
 
     def whole(state: TrainState) -> TrainState:

@@ -1,18 +1,25 @@
 """`flaxdigits predict`."""
 
 import sys
-from typing import Annotated, Literal
+from collections.abc import Callable, Iterable, Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
-import numpy as np
 import typer
 
-from flaxdigits.data.inputs import read_inputs
+from flaxdigits.bulk import Options, Result, read_files
+from flaxdigits.data.inputs import STANDARD_INPUT, expand
 from flaxdigits.errors import DataError
-from flaxdigits.inference.recognizer import Prediction, Recognizer
+from flaxdigits.extras import install_command, missing
+from flaxdigits.pages import Mode, Reading
 from flaxdigits_cli.models import ModelOption, find_model
-from flaxdigits_cli.show import note
+from flaxdigits_cli.show import note, reading_bar
 
 Format = Literal["table", "csv", "json", "jsonl"]
+
+COLUMNS = ("file", "line", "number", "digit", "probability", "digitness", "refused", "left", "top", "right", "bottom")
+REFUSED = "?"  # in the place of a digit
 
 
 def run(
@@ -21,59 +28,153 @@ def run(
         typer.Argument(metavar="FILE...", help="Pictures, folders, Kaggle CSV or .npz files; - for standard input."),
     ],
     model: ModelOption = None,
+    single: Annotated[bool, typer.Option("--single", help="Read each picture as one digit.")] = False,
+    page: Annotated[bool, typer.Option("--page", help="Read each picture as lines of numbers.")] = False,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option(
+            metavar="0..1", min=0, max=1, help="Refuse digits of a lower digitness; 0.5 by default, less among others."
+        ),
+    ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="Output format.")] = "table",
+    annotate: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="Draw boxes and digits over the picture.")
+    ] = None,
 ) -> int:
     """Prints the digits that can be read, and the errors of the rest; returns 1 if there are any."""
-    recognizer = Recognizer(find_model(model))
-    found = list(read_inputs(files))
-    unread = [item for item in found if isinstance(item, DataError)]
-    named = [item for item in found if not isinstance(item, DataError)]
-    if named:
-        names = [name for item in named for name in item.names]
-        prediction = recognizer(np.concatenate([item.images for item in named]))
-        sys.stdout.write(WRITERS[output_format](names, prediction))
-    for error in unread:
-        note(f"flaxdigits: {error}")
+    if single and page:
+        raise typer.BadParameter("--single and --page exclude each other")
+    if min_confidence != min_confidence:
+        raise typer.BadParameter("--min-confidence is not a number")
+    mode: Mode = "single" if single else "page" if page else "auto"
+    if mode == "auto" and missing("pages"):
+        note(f"note: each picture is read as one digit; for several: {install_command('pages')}")
+    names, unread = expanded(files)
+    if annotate and (len(names) != 1 or names[0] == STANDARD_INPUT):
+        raise typer.BadParameter("--annotate takes one picture")
+    results: Iterable[Result] = read(names, Options(find_model(model), mode, min_confidence), unread)
+    if annotate:
+        results = list(results)
+        readings = [reading for result in results for reading in result.readings]
+        if any(reading.box is None for reading in readings):
+            raise typer.BadParameter("--annotate takes one picture")
+        if not unread:
+            write_annotated(Path(names[0]), readings, annotate)
+    width = max(map(len, names), default=0)
+    for text in WRITERS[output_format](results, width):
+        sys.stdout.write(text)
+    if len(unread) > 1 and len(names) > 1:
+        note(f"flaxdigits: {len(unread)} of {len(names)} files could not be read")
     return 1 if unread else 0
 
 
-def _table(names: list[str], prediction: Prediction) -> str:
-    width = max(map(len, names))
-    rows = zip(names, prediction.digits, prediction.confidences, strict=True)
-    return "".join(f"{name:<{width}}  {digit}  {confidence:.1%}\n" for name, digit, confidence in rows)
+def expanded(files: list[str]) -> tuple[list[str], list[DataError]]:
+    """Returns the files, the pictures of folders among them, and the errors of folders."""
+    names: list[str] = []
+    unread: list[DataError] = []
+    for file in files:
+        try:
+            names += expand(file)
+        except DataError as error:
+            note(f"flaxdigits: {error}")
+            unread.append(error)
+    return names, unread
 
 
-def _csv(names: list[str], prediction: Prediction) -> str:
+def read(names: list[str], options: Options, unread: list[DataError]) -> Iterator[Result]:
+    """Yields what is read of files; adds the errors of the others to `unread`, and prints them."""
+    with reading_bar(len(names)) as (move, line):
+        for found in read_files(names, options):
+            move()
+            if isinstance(found, DataError):
+                line(f"flaxdigits: {found}")
+                unread.append(found)
+                continue
+            for result in found:
+                if not result.readings:
+                    line(f"note: {result.name}: no digit stands out from the paper")
+                yield result
+
+
+def write_annotated(picture: Path, readings: list[Reading], out: Path) -> None:
+    """Writes a picture with its readings drawn over it."""
+    from flaxdigits import atomic
+    from flaxdigits.annotation import annotate
+    from flaxdigits.pictures.reading import read_image
+
+    drawn = annotate(read_image(picture), readings)
+    with atomic.replacing(out) as beside:
+        drawn.save(beside, "PNG")
+
+
+def _table(results: Iterable[Result], width: int) -> Iterator[str]:
+    for name, readings in results:
+        lines = [list(members) for _, members in groupby(readings, key=lambda reading: reading.line)]
+        if len(readings) > 1 and all(reading.refused for reading in readings):
+            yield f"{name:<{width}}  no digit\n"
+        for members in lines:
+            if len(readings) == 1 or not all(reading.refused for reading in members):
+                place = f"{name}:{members[0].line}" if len(readings) > 1 else name
+                yield f"{place:<{width + 2 * (len(readings) > 1)}}  {_line(members)}\n"
+
+
+def _line(members: list[Reading]) -> str:
+    """Returns the numbers of a line, and the least probability of its digits."""
+    if all(reading.refused for reading in members):
+        return f"no digit  (the likeliest is {members[0].digit}; digitness {members[0].digitness:.1%})"
+    numbers = [list(digits) for _, digits in groupby(members, key=lambda reading: reading.number)]
+    texts = [
+        "".join(REFUSED if reading.refused else str(reading.digit) for reading in digits)
+        for digits in numbers
+        if not all(reading.refused for reading in digits)
+    ]
+    return f"{' '.join(texts)}  {min(reading.probability for reading in members if not reading.refused):.1%}"
+
+
+def _csv(results: Iterable[Result], _: int) -> Iterator[str]:
     import csv
     import io
 
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "digit", "probability", *(f"probability_{digit}" for digit in range(10))])
-    rows = zip(names, *prediction, prediction.confidences, strict=True)
-    for name, digit, probabilities, confidence in rows:
-        writer.writerow([name, digit, f"{confidence:.6f}", *(f"{value:.6f}" for value in probabilities)])
-    return text.getvalue()
+    def row(*cells: object) -> str:
+        text = io.StringIO()
+        csv.writer(text, lineterminator="\n").writerow(cells)
+        return text.getvalue()
+
+    yield row(*COLUMNS)
+    for record in _records(results):
+        record["refused"] = str(record["refused"]).lower()
+        box = record.pop("box")
+        yield row(*record.values(), *(box or [""] * 4))
 
 
-def _records(names: list[str], prediction: Prediction) -> list[dict]:
-    rows = zip(names, *prediction, prediction.confidences, strict=True)
-    return [
-        {"file": name, "digit": int(digit), "probability": float(confidence), "probabilities": probabilities.tolist()}
-        for name, digit, probabilities, confidence in rows
-    ]
+def _records(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
+    """Yields an object for each digit."""
+    for name, readings in results:
+        for reading in readings:
+            figures = {figure: round(getattr(reading, figure), 6) for figure in ("probability", "digitness")}
+            box = list(reading.box) if reading.box else None
+            yield {"file": name} | vars(reading) | figures | {"box": box}
 
 
-def _json(names: list[str], prediction: Prediction) -> str:
+def _json(results: Iterable[Result], _: int) -> Iterator[str]:
     import json
 
-    return json.dumps(_records(names, prediction), indent=2) + "\n"
+    before = "[\n"
+    for record in _records(results):
+        yield before + json.dumps(record)
+        before = ",\n"
+    yield "[]\n" if before == "[\n" else "\n]\n"
 
 
-def _jsonl(names: list[str], prediction: Prediction) -> str:
+def _jsonl(results: Iterable[Result], _: int) -> Iterator[str]:
     import json
 
-    return "".join(json.dumps(record) + "\n" for record in _records(names, prediction))
+    yield from (json.dumps(record) + "\n" for record in _records(results))
 
 
-WRITERS = {"table": _table, "csv": _csv, "json": _json, "jsonl": _jsonl}
+WRITERS: dict[str, Callable[[Iterable[Result], int], Iterator[str]]] = {
+    "table": _table,
+    "csv": _csv,
+    "json": _json,
+    "jsonl": _jsonl,
+}

@@ -1,4 +1,4 @@
-"""Output: notes on standard error, and the progress bar of a training."""
+"""Output: notes on standard error, and progress bars."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from flaxdigits.training.loop import Progress
+
+MANY_FILES = 100  # from which reading them has a progress bar
 
 
 def note(message: str) -> None:
@@ -69,6 +71,31 @@ def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None]
 
         line = partial(bar.console.print, soft_wrap=True)
         yield move, line
+
+
+@contextmanager
+def reading_bar(files: int) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
+    """Yields two functions: one moves the bar by a file, the other prints a line above it.
+
+    The bar is for many files on a terminal whose results go elsewhere, so that it does not run through them.
+    """
+    if files < MANY_FILES or not sys.stderr.isatty() or sys.stdout.isatty():
+        yield lambda: None, note
+        return
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    columns = (
+        rich_progress.BarColumn(bar_width=20),
+        rich_progress.MofNCompleteColumn(),
+        rich_progress.TextColumn("pictures"),
+        rich_progress.TimeRemainingColumn(compact=True),
+        rich_progress.TextColumn("left"),
+    )
+    console = Console(stderr=True, highlight=False, markup=False)
+    with rich_progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("", total=files)
+        yield partial(bar.advance, task), partial(bar.console.print, soft_wrap=True)
 
 
 def print_pretraining(line: Callable[[str], None], progress: "Progress") -> None:

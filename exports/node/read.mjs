@@ -8,5 +8,8 @@ if (argv.length !== 4) exit(console.error("usage: node read.mjs MODEL.onnx PIXEL
 const session = await InferenceSession.create(argv[2]);
 const bytes = new Uint8Array(await readFile(argv[3]));
 const pixels = new Tensor("uint8", bytes, [bytes.length / 784, 28, 28]);
-const { digit, probabilities } = await session.run({ pixels });
-digit.data.forEach((value, i) => console.log(`${value} ${probabilities.data[10 * i + Number(value)].toFixed(4)}`));
+const { digit, probabilities, digitness } = await session.run({ pixels });
+digit.data.forEach((value, i) => {
+  const probability = probabilities.data[10 * i + Number(value)];
+  console.log((digitness?.data[i] ?? 1) >= 0.5 ? `${value} ${probability.toFixed(4)}` : "no digit");
+});

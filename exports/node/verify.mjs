@@ -9,10 +9,13 @@ const [model = here("../digits.onnx"), folder = here("../golden")] = argv.slice(
 const { cases, tolerance, shape, pixels: file } = JSON.parse(await readFile(`${folder}/golden.json`, "utf8"));
 const pixels = new Uint8Array(await readFile(`${folder}/${file}`));
 const session = await InferenceSession.create(model);
-const { digit, probabilities } = await session.run({ pixels: new Tensor("uint8", pixels, shape) });
+const { digit, probabilities, digitness } = await session.run({ pixels: new Tensor("uint8", pixels, shape) });
 
 const differences = cases.map((expected, i) =>
-  Math.max(...expected.probabilities.map((value, k) => Math.abs(value - probabilities.data[10 * i + k]))),
+  Math.max(
+    ...expected.probabilities.map((value, k) => Math.abs(value - probabilities.data[10 * i + k])),
+    Math.abs(expected.digitness - (digitness?.data[i] ?? 1)),
+  ),
 );
 const failed = cases.filter((expected, i) => Number(digit.data[i]) !== expected.digit || !(differences[i] <= tolerance));
 failed.forEach(({ name }) => console.error(`does not match its reference output: ${name}`));

@@ -13,6 +13,7 @@ if len(sys.argv) != 3:
 model, file = sys.argv[1:]
 session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 pixels = np.fromfile(file, np.uint8).reshape(-1, 28, 28)
-digits, probabilities = session.run(["digit", "probabilities"], {"pixels": pixels})
-for digit, row in zip(digits, probabilities):
-    print(digit, f"{row[digit]:.4f}")
+found = dict(zip([output.name for output in session.get_outputs()], session.run(None, {"pixels": pixels})))
+digitness = found.get("digitness", np.ones(len(pixels)))  # a model need not have it
+for digit, row, is_digit in zip(found["digit"], found["probabilities"], digitness):
+    print(f"{digit} {row[digit]:.4f}" if is_digit >= 0.5 else "no digit")

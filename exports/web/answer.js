@@ -1,6 +1,6 @@
 /** The output of the page: the digit, ten bars, and the pixels that the network received. */
 
-import { CLASSES, SIDE } from './contract.js';
+import { CLASSES, SIDE, THRESHOLD } from './contract.js';
 
 // Below this probability of the best digit, the page shows "not sure"; `just bench sure` measures how often.
 export const SURE = 0.9;
@@ -23,10 +23,10 @@ export function makeBars() {
 
 /**
  * Shows a prediction; clears the output for null.
- * @param {{digit: number, probabilities: Float32Array} | null} answer ten probabilities
+ * @param {{digit: number, probabilities: Float32Array, digitness: number} | null} answer ten probabilities
  */
 export function showAnswer(answer) {
-  const best = answer ? answer.probabilities[answer.digit] : 0;
+  const best = answer && answer.digitness >= THRESHOLD ? answer.probabilities[answer.digit] : 0;
   element('digit').textContent = answer ? answer.digit : '';
   element('digit').classList.toggle('unsure', best < SURE);
   element('verdict').textContent = answer ? verdict(answer) : '';
@@ -39,7 +39,8 @@ export function showAnswer(answer) {
   });
 }
 
-function verdict({ digit, probabilities }) {
+function verdict({ digit, probabilities, digitness }) {
+  if (digitness < THRESHOLD) return 'probably no digit';
   if (probabilities[digit] >= SURE) return percent(probabilities[digit]);
   const [first, second] = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
   return `not sure: ${first} or ${second}`;

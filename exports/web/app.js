@@ -76,7 +76,7 @@ async function answer() {
   const { pixels = null, message = '' } = look();
   const read = pixels && await (await recognizer).read(pixels);
   showInput(pixels);
-  showAnswer(read && { digit: read.digits[0], probabilities: read.probabilities });
+  showAnswer(read && { digit: read.digits[0], probabilities: read.probabilities, digitness: read.digitness[0] });
   say(message);
   if (!strokes.drawing) speak();
 }

@@ -42,12 +42,14 @@ export class Recognizer {
   /**
    * Reads digits.
    * @param {Uint8Array} pixels n * 784, 0 = paper, 255 = ink, rows from the top
-   * @returns {Promise<{digits: number[], probabilities: Float32Array}>} n digits, n * 10 probabilities
+   * @returns {Promise<{digits: number[], probabilities: Float32Array, digitness: Float32Array}>} n digits, n * 10
+   *   probabilities, and n times whether it is a digit at all: 1 surely, 0 surely not; 1 from a model that does not say
    */
   async read(pixels) {
     const shape = [pixels.length / (SIDE * SIDE), SIDE, SIDE];
-    const { digit, probabilities } = await this.#session.run({ pixels: new ort.Tensor('uint8', pixels, shape) });
-    return { digits: Array.from(digit.data, Number), probabilities: probabilities.data };
+    const found = await this.#session.run({ pixels: new ort.Tensor('uint8', pixels, shape) });
+    const digitness = found.digitness?.data ?? new Float32Array(shape[0]).fill(1);
+    return { digits: Array.from(found.digit.data, Number), probabilities: found.probabilities.data, digitness };
   }
 }
 

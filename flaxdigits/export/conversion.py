@@ -1,6 +1,7 @@
 """Conversion of a Flax module to an ONNX model that keeps the contract, with jax2onnx."""
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,51 +11,64 @@ import jax.numpy as jnp
 import onnx
 from flax import nnx
 from jax.export import symbolic_shape
-from jaxtyping import Array, Float, Int, UInt8
+from jaxtyping import Array, UInt8
 from onnx import TensorProto, helper
 
 from flaxdigits import __version__
-from flaxdigits.convention import SIDE
-from flaxdigits.inference.contract import DIGIT, INPUT, IR_VERSION, OPSET, OUTPUTS
+from flaxdigits.convention import CLASSES, SIDE
+from flaxdigits.inference.contract import DIGIT, DIGITNESS, INPUT, IR_VERSION, OPSET, OUTPUTS, THRESHOLD
 
 
 class DigitClassifier(nnx.Module):
     """A network between the inputs and outputs of the contract.
 
     Args:
-        network: any module from pixels, float32 [batch, 28, 28] in 0..255, to logits, float32 [batch, 10]. It is
-            copied, and the copy put into evaluation mode: dropout is off, batch normalisation uses running averages.
+        network: any module from pixels, float32 [batch, 28, 28] in 0..255, to logits, float32 [batch, 10], or [batch,
+            11] with "no digit" as the last. It is copied, and the copy put into evaluation mode: dropout is off, batch
+            normalisation uses running averages.
         temperature: divides the logits.
+        threshold: of digitness as the network has it, which becomes contract.THRESHOLD; in 0..1, both excluded.
     """
 
-    def __init__(self, network: nnx.Module, temperature: float = 1.0) -> None:
+    def __init__(self, network: nnx.Module, temperature: float = 1.0, threshold: float = THRESHOLD) -> None:
         self.network, self.temperature = nnx.clone(network), temperature
+        self.none_bias = math.log(threshold / (1 - threshold)) - math.log(THRESHOLD / (1 - THRESHOLD))
         self.eval()
 
-    def __call__(self, pixels: UInt8[Array, "batch 28 28"]) -> tuple[Int[Array, " batch"], Float[Array, "batch 10"]]:
-        """Returns the most probable digit and the probabilities of all ten."""
+    def __call__(self, pixels: UInt8[Array, "batch 28 28"]) -> tuple[Array, ...]:
+        """Returns the most probable digit, the probabilities of all ten, and with 11 logits the digitness."""
         logits = self.network(pixels.astype(jnp.float32))
-        probabilities = nnx.softmax(logits / self.temperature)
-        return probabilities.argmax(axis=1), probabilities
+        probabilities = nnx.softmax(logits[:, :CLASSES] / self.temperature)
+        found = probabilities.argmax(axis=1), probabilities
+        if logits.shape[1] == CLASSES:
+            return found
+        bias = jnp.asarray([0.0] * CLASSES + [self.none_bias])
+        return *found, nnx.softmax(logits + bias)[:, :CLASSES].sum(axis=1)
 
 
-def to_onnx(model: nnx.Module, temperature: float = 1.0, metadata: dict[str, str] | None = None) -> onnx.ModelProto:
+def to_onnx(
+    model: nnx.Module,
+    temperature: float = 1.0,
+    threshold: float = THRESHOLD,
+    metadata: dict[str, str] | None = None,
+) -> onnx.ModelProto:
     """Converts a network to an ONNX model that keeps the contract, in float32.
 
     Args:
-        model: any module from pixels, float32 [batch, 28, 28] in 0..255, to logits, float32 [batch, 10]. Converted
-            in evaluation mode and left as it is.
+        model: any module from pixels, float32 [batch, 28, 28] in 0..255, to logits, float32 [batch, 10], or [batch,
+            11] with "no digit" as the last. Converted in evaluation mode and left as it is.
         temperature: divides the logits; above 0.
+        threshold: as for `DigitClassifier`.
         metadata: the file's metadata_props.
     """
     from jax2onnx import to_onnx as convert  # takes 2 s and more
 
     pixels = jax.ShapeDtypeStruct((*symbolic_shape("batch"), SIDE, SIDE), jnp.uint8)
-    names = {"input_names": [INPUT.name], "output_names": [tensor.name for tensor in OUTPUTS]}
+    classifier = DigitClassifier(model, temperature, threshold)
+    outputs = (*OUTPUTS, DIGITNESS)[: len(nnx.eval_shape(classifier, jax.ShapeDtypeStruct((1, SIDE, SIDE), jnp.uint8)))]
+    names = {"input_names": [INPUT.name], "output_names": [tensor.name for tensor in outputs]}
     with quiet():
-        converted = convert(
-            DigitClassifier(model, temperature), [pixels], model_name=type(model).__name__, opset=OPSET, **names
-        )
+        converted = convert(classifier, [pixels], model_name=type(model).__name__, opset=OPSET, **names)
     _drop_cast(converted.graph)
     return finish(converted, metadata or {})
 
@@ -69,6 +83,8 @@ def finish(model: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto:
     model.producer_name, model.producer_version = "flaxdigits", __version__
     model.graph.input[0].type.denotation = "IMAGE"  # gives contract.IMAGE_METADATA its meaning
     del model.graph.value_info[:]  # shapes between the nodes, which every runtime infers by itself
+    for node in model.graph.node:
+        node.ClearField("name")  # optional, and generated: 2 kB of a small file
     del model.metadata_props[:]
     helper.set_model_props(model, metadata)
     onnx.checker.check_model(model, full_check=True)

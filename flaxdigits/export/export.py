@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import get_args
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tomli_w
 from flax import nnx
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from flaxdigits import __version__, atomic
 from flaxdigits.convention import CLASSES
@@ -20,12 +21,15 @@ from flaxdigits.errors import ConfigError
 from flaxdigits.export.conversion import DigitClassifier, to_onnx
 from flaxdigits.export.gate import GATE_ALLOWS, GateReport, check_gate
 from flaxdigits.export.quantization import to_precision
-from flaxdigits.inference.contract import IMAGE_METADATA, INPUT_CONVENTION, Metadata, Precision
+from flaxdigits.inference.contract import IMAGE_METADATA, INPUT_CONVENTION, THRESHOLD, Metadata, Precision
+from flaxdigits.inference.recognizer import Prediction
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import saved_step, trained_model
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.model import in_batches
 from flaxdigits.training.records import EpochReport, Provenance, read_history
+
+MIN_THRESHOLD = 0.001  # of digitness in the network: an untrained one may have none
 
 
 @dataclass(frozen=True)
@@ -65,11 +69,11 @@ def export_onnx(
         raise ConfigError(f"precision: expected {' or '.join(get_args(Precision))}, got {precision}")
     run = Run.existing(run)
     _, network = trained_model(run)
-    temperature, test = calibrated_temperature(run), load(MNIST_TEST)
-    expected = predict_probabilities(network, temperature, test.images)
-    accuracy = float((expected.argmax(axis=1) == test.known_labels()).mean())
+    temperature, threshold, test = calibrated_temperature(run), digitness_threshold(run), load(MNIST_TEST)
+    expected = predict(network, test.images, temperature, threshold)
+    accuracy = float((expected.digits == test.known_labels()).mean())
     metadata = make_metadata(run, network, temperature, precision, accuracy, command)
-    model = to_precision(to_onnx(network, temperature, metadata._asdict() | IMAGE_METADATA), precision)
+    model = to_precision(to_onnx(network, temperature, threshold, metadata._asdict() | IMAGE_METADATA), precision)
     content = model.SerializeToString()
     gate = check_gate(content, expected, test, precision)
     path = Path(out) if out else run.path / file_name(precision)
@@ -85,9 +89,18 @@ def file_name(precision: Precision) -> str:
 
 def calibrated_temperature(run: Run) -> float:
     """Returns the configured temperature, else that of the latest checkpoint's epoch, else 1."""
-    configured, reports = TrainConfig.from_toml(run.config).temperature, saved_reports(run)
-    fitted = reports[-1].temperature if reports else math.nan
-    return configured or (1.0 if math.isnan(fitted) else fitted)
+    return _calibrated(run, "temperature", 1.0)
+
+
+def digitness_threshold(run: Run) -> float:
+    """Returns the configured threshold of digitness, else that of the latest checkpoint's epoch, else 0.5."""
+    return min(max(_calibrated(run, "digitness_threshold", THRESHOLD), MIN_THRESHOLD), 1 - MIN_THRESHOLD)
+
+
+def _calibrated(run: Run, name: str, default: float) -> float:
+    configured, reports = getattr(TrainConfig.from_toml(run.config), name), saved_reports(run)
+    fitted = getattr(reports[-1], name) if reports else math.nan
+    return configured or (default if math.isnan(fitted) else fitted)
 
 
 def saved_reports(run: Run) -> list[EpochReport]:
@@ -96,18 +109,24 @@ def saved_reports(run: Run) -> list[EpochReport]:
     Raises:
         RunError: if history.csv lacks some of them.
     """
-    steps_per_epoch = math.ceil(Provenance.read(run.data).trained_on / TrainConfig.from_toml(run.config).batch_size)
+    steps_per_epoch = math.ceil(Provenance.read(run.data).examples / TrainConfig.from_toml(run.config).batch_size)
     return read_history(run.history, (saved_step(run) or 0) // steps_per_epoch)
 
 
-def predict_probabilities(
-    network: nnx.Module, temperature: float, images: UInt8[np.ndarray, "n 28 28"]
-) -> Float[np.ndarray, "n 10"]:
-    """Returns the network's own probabilities, computed by JAX on the CPU: an accelerator might use TF32."""
-    graph, state = nnx.split(DigitClassifier(network, temperature))
+def predict(
+    network: nnx.Module,
+    images: UInt8[np.ndarray, "n 28 28"],
+    temperature: float = 1.0,
+    threshold: float = THRESHOLD,
+) -> Prediction:
+    """Returns the network's own predictions, computed by JAX on the CPU: an accelerator might use TF32."""
+    graph, state = nnx.split(DigitClassifier(network, temperature, threshold))
     state = jax.device_put(state, jax.devices("cpu")[0])
-    predict = jax.jit(lambda state, pixels: nnx.merge(graph, state)(pixels)[1])
-    return in_batches(lambda batch: predict(state, batch), images)
+    outputs = jax.jit(lambda state, pixels: jnp.column_stack(nnx.merge(graph, state)(pixels)[1:]))
+    found = in_batches(lambda batch: outputs(state, batch), images)
+    probabilities, others = found[:, :CLASSES], found[:, CLASSES:]
+    digitness = others[:, 0] if others.size else np.ones(len(found), np.float32)
+    return Prediction(probabilities.argmax(axis=1), probabilities, digitness)
 
 
 def weights_sha256(network: nnx.Module) -> str:
@@ -131,6 +150,7 @@ def make_metadata(
         hidden=json.dumps(config.hidden),
         parameters=str(config.parameters),
         temperature=f"{temperature:.4f}",
+        digitness_threshold=f"{digitness_threshold(run):.4g}" if config.outputs > CLASSES else "",
         precision=precision,
         weights_sha256=weights_sha256(network),
         training_data=base_name(data.name),

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Integer
+from jaxtyping import Integer
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import ExportError
@@ -23,18 +23,16 @@ class GateReport:
     mismatches: int  # predictions that differ from the network's
     batch_mismatches: int  # predictions that differ between batch sizes
     added_errors: int  # errors minus the network's; may be negative
-    largest_difference: float  # from the network
+    largest_difference: float  # from the network, of the digitness too
     largest_difference_between_batches: float
 
 
-def check_gate(
-    model: bytes, expected: Float[np.ndarray, "n 10"], digits: Digits, precision: Precision = "float32"
-) -> GateReport:
+def check_gate(model: bytes, expected: Prediction, digits: Digits, precision: Precision = "float32") -> GateReport:
     """Compares a model's predictions, on the CPU and in batches of several sizes, with the network's.
 
     Args:
         model: the bytes of the file.
-        expected: the network's probabilities.
+        expected: the network's predictions.
         digits: n labelled digits.
         precision: of the model's weights. In float32 it must reproduce the network; a quantised one may make
             MAX_ADDED_ERRORS errors more.
@@ -45,7 +43,7 @@ def check_gate(
     """
     recognizer = Recognizer(model, CPU)
     predictions = [recognizer(digits.images, batch=size) for size in BATCHES]
-    labels, network = digits.known_labels(), expected.argmax(axis=1)
+    labels, network = digits.known_labels(), expected.digits
     report = GateReport(
         digits=len(digits),
         batches=BATCHES,
@@ -53,7 +51,7 @@ def check_gate(
         batch_mismatches=_most_mismatches(predictions, predictions[0].digits),
         added_errors=_most_mismatches(predictions, labels) - int((network != labels).sum()),
         largest_difference=_largest_difference(predictions, expected),
-        largest_difference_between_batches=_largest_difference(predictions, predictions[0].probabilities),
+        largest_difference_between_batches=_largest_difference(predictions, predictions[0]),
     )
     _check_bounds(report, precision)
     return report
@@ -85,6 +83,7 @@ def _most_mismatches(predictions: list[Prediction], digits: Integer[np.ndarray, 
     return max(int((prediction.digits != digits).sum()) for prediction in predictions)
 
 
-def _largest_difference(predictions: list[Prediction], expected: Float[np.ndarray, "n 10"]) -> float:
-    """Returns the largest difference of a probability; NaN where one is NaN."""
-    return float(np.max([np.abs(prediction.probabilities - expected).max() for prediction in predictions]))
+def _largest_difference(predictions: list[Prediction], expected: Prediction) -> float:
+    """Returns the largest difference of a probability or of the digitness; NaN where one is NaN."""
+    pairs = [pair for found in predictions for pair in zip(found[1:], expected[1:], strict=True)]
+    return float(np.max([np.abs(found - wanted).max() for found, wanted in pairs]))

@@ -38,6 +38,8 @@ INPUT = Tensor("pixels", "tensor(uint8)", (SIDE, SIDE))
 DIGIT = Tensor("digit", "tensor(int64)", ())
 PROBABILITIES = Tensor("probabilities", "tensor(float)", (CLASSES,))
 OUTPUTS = (DIGIT, PROBABILITIES)
+DIGITNESS = Tensor("digitness", "tensor(float)", ())  # 1 = surely a digit, 0 = surely none; not in every model
+THRESHOLD = 0.5  # of digitness; below it, as 1% of the digits of held-out writers are, a picture counts as no digit
 
 INPUT_CONVENTION = "uint8 [batch, 28, 28], 0 = paper, 255 = ink, rows from the top"
 
@@ -52,6 +54,7 @@ class Metadata(NamedTuple):
     classes: str  # JSON list
     hidden: str  # JSON list of widths
     temperature: str  # divides the logits, inside the graph
+    digitness_threshold: str  # which the graph makes THRESHOLD; empty without the output
     parameters: str
     precision: str  # of the weights: float32, float16 or int8
     weights_sha256: str  # of the float32 weights
@@ -86,7 +89,7 @@ def find_violations(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[str
     absent = [tensor for tensor in OUTPUTS if tensor.name not in found]
     if absent:
         return [f"expected output {tensor}, got {_listed(outputs)}" for tensor in absent]
-    pairs = [(tensor, found[tensor.name]) for tensor in (INPUT, *OUTPUTS)]
+    pairs = [(tensor, found[tensor.name]) for tensor in (INPUT, *OUTPUTS, DIGITNESS) if tensor.name in found]
     return [f"expected {tensor}, got {describe(node)}" for tensor, node in pairs if not _matches(tensor, node)]
 
 

@@ -27,7 +27,7 @@ class GoldenReport:
     """How far a model's outputs are from the reference outputs."""
 
     cases: int
-    largest_difference: float  # of a probability
+    largest_difference: float  # of a probability or of the digitness
     tolerance: float  # the largest that the vectors allow
 
 
@@ -38,7 +38,7 @@ class _Vectors:
     names: list[str]
     images: np.ndarray  # uint8 [n, 28, 28]
     digits: np.ndarray  # int64 [n]
-    probabilities: np.ndarray  # float64 [n, 10]
+    values: np.ndarray  # float64 [n, 11], the probabilities and the digitness
     tolerance: float
     model_sha256: str  # of the file that gave the reference outputs
 
@@ -68,8 +68,8 @@ def write_golden(recognizer: Recognizer, folder: Path) -> int:
         "shape": list(images.shape),
         "pixels": PIXELS_FILE,
         "cases": [
-            {"name": name, "digit": int(digit), "probabilities": [float(value) for value in row]}
-            for name, digit, row in zip(cases, reference.digits, reference.probabilities, strict=True)
+            {"name": name, "digit": int(digit), "probabilities": row.tolist(), "digitness": float(digitness)}
+            for name, digit, row, digitness in zip(cases, *reference, strict=True)
         ],
     }
     with atomic.replacing(folder / PIXELS_FILE) as beside:
@@ -97,7 +97,7 @@ def check_golden(recognizer: Recognizer, folder: Path) -> GoldenReport:
     difference = 0.0
     for batch in (1, len(vectors.images)):
         found = recognizer(vectors.images, batch=batch)
-        differences = np.abs(found.probabilities - vectors.probabilities).max(axis=1)
+        differences = np.abs(np.column_stack(found[1:]) - vectors.values).max(axis=1)
         failed = np.flatnonzero(~(differences <= vectors.tolerance) | (found.digits != vectors.digits))
         if len(failed):
             raise _mismatch(recognizer, folder, vectors, failed.tolist(), float(differences.max()))
@@ -115,7 +115,9 @@ def _read(folder: Path) -> _Vectors:
             names=[str(case["name"]) for case in cases],
             images=pixels.reshape(len(cases), SIDE, SIDE),
             digits=np.array([case["digit"] for case in cases], np.int64).reshape(len(cases)),
-            probabilities=np.array([case["probabilities"] for case in cases], float).reshape(len(cases), CLASSES),
+            values=np.array([[*case["probabilities"], case["digitness"]] for case in cases], float).reshape(
+                len(cases), CLASSES + 1
+            ),
             tolerance=float(description["tolerance"]),
             model_sha256=description["model"]["sha256"],
         )

@@ -10,13 +10,14 @@ import onnxruntime
 from flaxdigits.convention import is_images
 from flaxdigits.errors import DataError, ModelError
 from flaxdigits.inference import shipped
-from flaxdigits.inference.contract import INPUT, OUTPUTS, find_violations
+from flaxdigits.inference.contract import DIGIT, DIGITNESS, INPUT, OUTPUTS, PROBABILITIES, THRESHOLD, find_violations
 
 Provider = str | tuple[str, dict[str, str]]  # name, or name and options
 
 CPU = ("CPUExecutionProvider",)
 CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})  # TF32 rounds to 10 bits, more than the contract's tolerance
 EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
+KNOWN_OUTPUTS = [tensor.name for tensor in (*OUTPUTS, DIGITNESS)]
 BATCH = 1000  # digits per call; the largest activation of the reference network then takes 12 MB
 
 
@@ -26,10 +27,12 @@ class Prediction(NamedTuple):
     Attributes:
         digits: int64 [n], the most probable digit of each.
         probabilities: float32 [n, 10], each row sums to 1.
+        digitness: float32 [n], 1 = surely a digit, 0 = surely none; 1 from a model without this output.
     """
 
     digits: np.ndarray
     probabilities: np.ndarray
+    digitness: np.ndarray
 
     @property
     def confidences(self) -> np.ndarray:
@@ -51,6 +54,7 @@ class Recognizer:
         name: the path, as given; "model" for bytes.
         content: the file's bytes.
         metadata: the file's metadata_props, all strings.
+        threshold: of digitness, contract.THRESHOLD; 0 for a model without that output.
 
     Raises:
         ModelError: if there is no such file, it is not an ONNX model, or it breaks the contract.
@@ -72,6 +76,8 @@ class Recognizer:
         if violations:
             raise ModelError(f"{self.name}: breaks the contract: {'; '.join(violations)}")
         self.metadata: dict[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self._outputs = [tensor.name for tensor in self._session.get_outputs() if tensor.name in KNOWN_OUTPUTS]
+        self.threshold = THRESHOLD if DIGITNESS.name in self._outputs else 0.0
 
     def __repr__(self) -> str:
         return f"<Recognizer {self.name}>"
@@ -95,11 +101,12 @@ class Recognizer:
         return Prediction(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
 
     def _read(self, images: np.ndarray) -> Prediction:
-        names = [tensor.name for tensor in OUTPUTS]
         try:
-            return Prediction(*self._session.run(names, {INPUT.name: images}))
+            found = dict(zip(self._outputs, self._session.run(self._outputs, {INPUT.name: images}), strict=True))
         except Exception as error:  # onnxruntime's exceptions have no common parent but this
             raise ModelError(f"{self.name}: onnxruntime cannot run it: {_one_line(error)}") from error
+        digitness = found.get(DIGITNESS.name, np.ones(len(images), np.float32))
+        return Prediction(found[DIGIT.name], found[PROBABILITIES.name], digitness)
 
 
 def read_model(path: Path) -> bytes:

@@ -15,6 +15,8 @@ from flaxdigits.convention import CENTRE, SIDE
 from flaxdigits.errors import DataError
 from flaxdigits.pictures.ink import FAINTEST, find_ink
 
+Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels; the last two are outside
+
 BOX = 20  # longest side of a digit, pixels
 EDGE = 0.2  # share of the strongest ink from which a pixel counts toward the digit's bounding box
 
@@ -33,12 +35,17 @@ def to_mnist(grey: np.ndarray, name: str = "picture") -> np.ndarray:
     Raises:
         DataError: if nothing stands out from the paper.
     """
+    return locate(grey, name)[0]
+
+
+def locate(grey: np.ndarray, name: str = "picture") -> tuple[np.ndarray, Box]:
+    """Normalizes a picture as `to_mnist` does, and returns where the digit stood as well, in the picture's pixels."""
     ink = find_ink(np.asarray(grey, np.float32))
     if ink.max(initial=0) < FAINTEST:
         raise DataError(f"{name}: no digit stands out from the paper")
-    if ink.shape == (SIDE, SIDE) and keeps_convention(ink):
-        return np.rint(ink).astype(np.uint8)
-    return centre(fit_box(ink))
+    keeps = ink.shape == (SIDE, SIDE) and keeps_convention(ink)
+    pixels = np.rint(ink).astype(np.uint8) if keeps else centre(fit_box(ink))
+    return pixels, scaled_box(ink_box(ink), ink.shape, grey.shape)
 
 
 def keeps_convention(ink: np.ndarray) -> bool:
@@ -54,11 +61,24 @@ def centre_of_mass(ink: np.ndarray) -> np.ndarray:
     return np.array([(ink * rows).sum(), (ink * columns).sum()]) / ink.sum()
 
 
-def fit_box(ink: np.ndarray) -> np.ndarray:
-    """Crops the digit and scales it so that its longer side is 20 pixels and its strongest ink 255."""
+def ink_box(ink: np.ndarray) -> Box:
+    """Returns the box around the ink that is not faint."""
     strong = ink >= EDGE * ink.max()
     rows, columns = (np.flatnonzero(strong.any(axis=axis)) for axis in (1, 0))
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def scaled_box(box: Box, shape: tuple[int, ...], larger: tuple[int, ...]) -> Box:
+    """Returns a box in an array of one shape, (height, width), as it is in one of another."""
+    down, across = (side / other for side, other in zip(larger, shape, strict=True))
+    left, top, right, bottom = box
+    return round(left * across), round(top * down), round(right * across), round(bottom * down)
+
+
+def fit_box(ink: np.ndarray) -> np.ndarray:
+    """Crops the digit and scales it so that its longer side is 20 pixels and its strongest ink 255."""
+    left, top, right, bottom = ink_box(ink)
+    digit = ink[top:bottom, left:right]
     height, width = (max(1, round(side * BOX / max(digit.shape))) for side in digit.shape)
     scaled = np.asarray(Image.fromarray(digit).resize((width, height), Image.Resampling.BOX))
     return np.clip(scaled * (255 / scaled.max()), 0, 255)

@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
@@ -13,9 +14,15 @@ from PIL import Image, UnidentifiedImageError
 from flaxdigits.errors import DataError
 from flaxdigits.pictures.normalization import to_mnist
 
+PictureFile = Path | str | bytes | BinaryIO
+Picture = PictureFile | Image.Image | np.ndarray
+
 ORIENTATION = 0x0112  # the EXIF tag
+HEIC = (".heic", ".heif")
 # Pillow's own table of suffixes imports 40 modules when it is filled, and holds formats that it cannot decode.
-USUAL_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"})
+USUAL_SUFFIXES = frozenset(
+    {*HEIC, ".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
+)
 
 
 def picture_files(folder: Path) -> list[Path]:
@@ -47,9 +54,7 @@ def is_picture(source: Path | bytes) -> bool:
         return False
 
 
-def read_picture(
-    source: Path | str | bytes | BinaryIO | Image.Image | np.ndarray, name: str | None = None
-) -> np.ndarray:
+def read_picture(source: Picture, name: str | None = None) -> np.ndarray:
     """Reads a picture of one digit, of any size and either polarity.
 
     Args:
@@ -63,27 +68,61 @@ def read_picture(
     Raises:
         DataError: if the source is not a picture, or there is no digit in it.
     """
-    name = name or (str(source) if isinstance(source, str | Path) else "picture")
+    return to_mnist(read_grey(source, name), name_of(source, name))
+
+
+def read_grey(source: Picture, name: str | None = None) -> np.ndarray:
+    """Reads a picture as `read_picture` does, and returns it as it is, float32 [height, width], 0 black .. 255 white.
+
+    Raises:
+        DataError: if the source is not a picture.
+    """
+    name = name_of(source, name)
     if not (isinstance(source, Path | str | bytes | Image.Image | np.ndarray) or hasattr(source, "read")):
         raise DataError(f"{name}: expected a path, bytes, a Pillow image or an array, got {type(source).__name__}")
     if isinstance(source, np.ndarray):
-        return to_mnist(_array_to_grey(source, name), name)
+        return _array_to_grey(source, name)
     with _decodable(name):
         grey = _decode(source)
     if not np.isfinite(grey).all():  # a TIFF of floats may hold anything
         raise DataError(f"{name}: expected finite pixels, got NaN or infinity")
-    return to_mnist(grey, name)
+    return grey
 
 
-def _decode(source: Path | str | bytes | BinaryIO | Image.Image) -> np.ndarray:
+def read_image(source: PictureFile, name: str | None = None) -> Image.Image:
+    """Reads a picture as a Pillow image, upright.
+
+    Raises:
+        DataError: if the source is not a picture.
+    """
+    with _decodable(name_of(source, name)), _open(source) as image:
+        return upright(image).copy()
+
+
+def name_of(source: Picture, name: str | None) -> str:
+    """Returns the name of a picture in messages."""
+    return name or (str(source) if isinstance(source, str | Path) else "picture")
+
+
+def _decode(source: PictureFile | Image.Image) -> np.ndarray:
     if isinstance(source, Image.Image):
         return to_grey(upright(source))
     with _open(source) as image:
         return to_grey(upright(image))
 
 
-def _open(source: Path | str | bytes | BinaryIO) -> Image.Image:
-    return Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+def _open(source: PictureFile) -> Image.Image:
+    """Opens a picture with Pillow, HEIC with pillow-heif where that is installed."""
+    file = io.BytesIO(source) if isinstance(source, bytes) else source
+    try:
+        return Image.open(file)
+    except UnidentifiedImageError:
+        if not find_spec("pillow_heif"):
+            raise
+        from pillow_heif import register_heif_opener  # takes 50 ms, which other formats need not wait for
+
+        register_heif_opener()
+        return Image.open(file)
 
 
 @contextmanager
@@ -96,7 +135,9 @@ def _decodable(name: str) -> Iterator[None]:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise DataError(f"{name}: more than {limit:,} pixels; scale it down first") from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{name}: not a picture that can be read") from error
+        heic = name.lower().endswith(HEIC) and not find_spec("pillow_heif")
+        hint = "HEIC, a phone's format, needs pillow-heif: pip install pillow-heif" if heic else ""
+        raise DataError(f"{name}: not a picture that can be read", hint) from error
     except Exception as error:  # Pillow's decoders have no common one for damaged data; AVIF's is RuntimeError
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise DataError(f"{name}: {reason or type(error).__name__}") from error

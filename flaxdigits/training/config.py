@@ -88,7 +88,9 @@ class TrainConfig:
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are validated and exported; 0 = no average
     temperature: float = 0.0  # divides the exported logits; 0 = fitted on the held-out digits, 1 without any
+    digitness_threshold: float = 0.0  # below it a picture is no digit; 0 = that of 1% of the held-out digits
     augmentation: Augmentation = field(default_factory=Augmentation)
+    added_pictures: float = 0.6  # digits of fonts, cut digits, outliers, per digit; 0 = no output `digitness`
     precision: Precision = "auto"  # of the arithmetic; "auto" becomes the fastest on the device when a run begins
     device: Device = "auto"
     streaming: Streaming = "auto"  # of digits to the device, for more than fit there
@@ -105,7 +107,8 @@ class TrainConfig:
             _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("warmup_epochs", "weight_decay", "temperature", "pretraining_epochs", "checkpoint_seconds"):
             _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        for name in ("label_smoothing", "ema_decay", "validation"):
+        _check(0 <= self.added_pictures <= 10, "added_pictures", "from 0 to 10", self.added_pictures)
+        for name in ("label_smoothing", "ema_decay", "validation", "digitness_threshold"):
             _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
         _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
         units = tuple(width % maps for width, maps in zip(self.hidden, (144, 36), strict=False))
@@ -113,9 +116,14 @@ class TrainConfig:
         _check(not self.pretraining_epochs or units == (0, 0), "hidden", convolutional, list(self.hidden))
 
     @property
+    def outputs(self) -> int:
+        """The number of logits: of the ten digits, and of "no digit" where outliers are trained on."""
+        return CLASSES + (self.added_pictures > 0)
+
+    @property
     def parameters(self) -> int:
         """The number of weights and biases; 11,000,464 for the original's widths."""
-        shapes = pairwise((PIXELS, *self.hidden, CLASSES))
+        shapes = pairwise((PIXELS, *self.hidden, self.outputs))
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes)
 
     def changed(self, **values: Any) -> Self:
@@ -260,12 +268,13 @@ PRESETS: dict[Preset, TrainConfig] = {
         label_smoothing=0,
         ema_decay=0,
         augmentation=NO_AUGMENTATION,
+        added_pictures=0,
     ),
     # The most accurate: initial weights of 8 and 32 channels, five times as long, strokes of varying width.
     "record": TrainConfig(
         hidden=(1152, 1152, 320),
         pretraining_epochs=48,
-        epochs=192,
+        epochs=160,
         augmentation=Augmentation(stroke_width=1.5, anneal=0.375),
         precision="bfloat16",
     ),

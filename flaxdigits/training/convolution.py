@@ -29,12 +29,15 @@ class ConvStack(nnx.Module):
 
     Args:
         hidden: the widths of the dense stack; the first two are multiples of 144 and 36, the units of a channel.
+        outputs: the number of logits.
         initializer: of the kernels, by its name in `nnx.initializers`; biases begin at 0.
         dtype: of the arithmetic; parameters are always float32.
         rngs: the source of the initial weights.
     """
 
-    def __init__(self, hidden: tuple[int, ...], *, initializer: str, dtype: jnp.dtype, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, hidden: tuple[int, ...], outputs: int = CLASSES, *, initializer: str, dtype: jnp.dtype, rngs: nnx.Rngs
+    ) -> None:
         options: dict[str, Any] = {"kernel_init": getattr(nnx.initializers, initializer)()}
         options |= {"dtype": dtype, "param_dtype": jnp.float32, "rngs": rngs}
         window: dict[str, Any] = {"kernel_size": (WINDOW, WINDOW), "strides": STRIDE, "conv_general_dilated": convolve}
@@ -43,9 +46,9 @@ class ConvStack(nnx.Module):
             nnx.Conv(inputs, outputs, padding=padding, **window, **options)
             for (inputs, outputs), padding in zip(pairwise(channels), PADDING, strict=True)
         )
-        self.layers = nnx.List(nnx.Linear(*shape, **options) for shape in pairwise((*hidden[1:], CLASSES)))
+        self.layers = nnx.List(nnx.Linear(*shape, **options) for shape in pairwise((*hidden[1:], outputs)))
 
-    def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+    def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch outputs"]:
         """Returns the logits, float32, of pixels in 0..255."""
         x = (pixels / INK)[..., None]
         for convolution in self.convolutions:
@@ -89,7 +92,7 @@ def convolve(
 def make_conv_stack(config: TrainConfig, keys: Keys) -> ConvStack:
     """Returns the convolutional network for a configuration's dense one, with its initial weights."""
     rngs = nnx.Rngs(params=keys.params, dropout=keys.dropout)
-    return ConvStack(config.hidden, initializer=config.initializer, dtype=dtype_of(config), rngs=rngs)
+    return ConvStack(config.hidden, config.outputs, initializer=config.initializer, dtype=dtype_of(config), rngs=rngs)
 
 
 def pretrained_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:

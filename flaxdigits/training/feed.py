@@ -17,9 +17,9 @@ from jax.sharding import Mesh, NamedSharding
 from jaxtyping import Array, Int, UInt8
 
 from flaxdigits.convention import PIXELS
-from flaxdigits.data.digits import Digits
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import memory_for_digits, replicated_sharding
+from flaxdigits.training.examples import Examples
 
 CHUNK = 2**16  # digits, 51 MB: about a second of work on a CPU
 READERS = 128  # threads; each waits for one page at a time, and a network disk serves one thread 270 a second
@@ -58,25 +58,27 @@ class Feed(Protocol):
         """
 
 
-def make_feed(digits: Digits, rows: Int[np.ndarray, " n"], config: TrainConfig, mesh: Mesh) -> Feed:
+def make_feed(examples: Examples, rows: Int[np.ndarray, " n"], config: TrainConfig, mesh: Mesh) -> Feed:
     """Returns the feed of a training: in chunks where the digits do not fit on the devices.
 
     Args:
-        digits: all of them.
+        examples: all of them.
         rows: of those to be trained on.
         config: of the training.
         mesh: the devices.
     """
     streams = len(rows) * PIXELS > memory_for_digits(mesh) if config.streaming == "auto" else config.streaming == "on"
     kind = StreamedFeed if streams else ResidentFeed
-    return kind(digits, rows, config.batch_size, replicated_sharding(mesh))
+    return kind(examples, rows, config.batch_size, replicated_sharding(mesh))
 
 
 class ResidentFeed:
     """All training digits on the devices."""
 
-    def __init__(self, digits: Digits, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding) -> None:
-        self.images, self.labels = jax.device_put((digits.images[rows], digits.known_labels()[rows]), sharding)
+    def __init__(
+        self, examples: Examples, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding
+    ) -> None:
+        self.images, self.labels = jax.device_put((examples.images(rows), examples.labels(rows)), sharding)
         self.steps, self.sharding = math.ceil(len(rows) / batch_size), sharding
 
     def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
@@ -87,8 +89,10 @@ class ResidentFeed:
 class StreamedFeed:
     """Training digits that stay where they are, such as in a memory-mapped file, but for a chunk or two."""
 
-    def __init__(self, digits: Digits, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding) -> None:
-        self.digits, self.rows, self.sharding = digits, rows, sharding
+    def __init__(
+        self, examples: Examples, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding
+    ) -> None:
+        self.examples, self.rows, self.sharding = examples, rows, sharding
         self.steps = math.ceil(len(rows) / batch_size)
         self.chunk_steps = min(max(1, CHUNK // batch_size), self.steps)
         self.order = jax.device_put(np.arange(self.chunk_steps * batch_size, dtype=np.int32), sharding)
@@ -96,7 +100,11 @@ class StreamedFeed:
     def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
         """Yields chunks of equal length, each read while the one before is in use."""
         starts = range(step - step % self.chunk_steps, self.steps, self.chunk_steps)
-        with single_pages(self.digits.images), ThreadPoolExecutor(READERS) as readers, ThreadPoolExecutor(1) as ahead:
+        with (
+            single_pages(self.examples.digits.images),
+            ThreadPoolExecutor(READERS) as readers,
+            ThreadPoolExecutor(1) as ahead,
+        ):
             try:
                 chunk = ahead.submit(self.read, order, starts[0], readers)
                 for start in starts[1:]:
@@ -111,9 +119,9 @@ class StreamedFeed:
         count = len(self.order)
         positions = np.arange(count, dtype=np.int64) + start // self.chunk_steps * count
         rows = self.rows[order[positions % len(order)]]
-        parts = readers.map(self.digits.images.__getitem__, np.array_split(rows, READERS))
-        arrays = np.concatenate(list(parts)), self.digits.known_labels()[rows]
-        images, labels = jax.device_put(arrays, self.sharding)
+        labels = self.examples.labels(rows)
+        images = np.concatenate(list(readers.map(self.examples.images, np.array_split(rows, READERS))))
+        images, labels = jax.device_put((images, labels), self.sharding)
         return Chunk(images, labels, self.order, end=min(start + self.chunk_steps, self.steps))
 
 

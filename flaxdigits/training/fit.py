@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any, Literal, Self
 from weakref import WeakSet
 
-import numpy as np
-
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
 from flaxdigits.errors import ConfigError, RunExistsError
@@ -21,6 +19,7 @@ from flaxdigits.training.checkpoint import saved_step
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
 from flaxdigits.training.devices import describe, make_mesh
+from flaxdigits.training.examples import Examples
 from flaxdigits.training.loop import OnProgress, Setup, ShouldStop, train
 from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
@@ -105,8 +104,8 @@ def resume(
     config = TrainConfig.from_toml(run.config)
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = Provenance.read(run.data)
-    provenance.check(run, setup.digits, setup.validation, config)
-    return Training(run, setup, lambda: point_again(setup), saved_step(run) or 0, on_progress, should_stop)
+    provenance.check(run, setup.examples.digits, setup.validation, config)
+    return Training(run, setup, lambda: go_on(setup, provenance), saved_step(run) or 0, on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -128,14 +127,13 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
         make_model=make_model,
         keys=make_keys(config.seed),
         mesh=mesh,
-        digits=digits,
-        training=np.flatnonzero(~held_out).astype(np.int32),
+        examples=Examples.of(digits, held_out, config),
         validation=digits[held_out] if held_out.any() else None,
     )
     for name in ("epochs", "pretraining_epochs"):
         epochs, most = getattr(config, name), MAX_STEPS // setup.steps_per_epoch
         if epochs > most:
-            raise ConfigError(f"{name}: expected at most {most:,} of {len(setup.training):,} digits, got {epochs:,}")
+            raise ConfigError(f"{name}: expected at most {most:,} of {len(setup.examples):,} pictures, got {epochs:,}")
     return setup
 
 
@@ -157,8 +155,9 @@ def refuse_another(run: Run, config: TrainConfig | None) -> None:
         raise RunExistsError(run.path, problem, 'choose another directory, or pass if_exists="replace"')
 
 
-def point_again(setup: Setup) -> None:
-    """Points runs/latest at a resumed run, unless there is no runs/ here: the run is then elsewhere."""
+def go_on(setup: Setup, provenance: Provenance) -> None:
+    """Checks the added pictures, and points runs/latest at the run, unless there is no runs/ here but elsewhere."""
+    provenance.check_added(setup.run, setup.examples)
     if setup.latest.parent.is_dir():
         point_latest(setup.run, setup.latest)
 
@@ -170,7 +169,7 @@ def begin(setup: Setup, if_exists: str) -> None:
     run.config.unlink(missing_ok=True)
     for path in run.results():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    Provenance.of(setup.digits, setup.validation, setup.config).save(run.data)
+    Provenance.of(setup.examples, setup.validation, setup.config).save(run.data)
     setup.config.save(run.config)
     point_latest(run, setup.latest)
 

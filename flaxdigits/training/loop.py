@@ -13,10 +13,9 @@ from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from flax import nnx
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Bool
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import TrainingError, TrainingInterrupted
@@ -25,6 +24,7 @@ from flaxdigits.training.checkpoint import restore_state, save_state
 from flaxdigits.training.compilation import compile_step, import_later, memory_errors
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
+from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import Chunk, Feed, make_feed
 from flaxdigits.training.model import Keys, Params, merge
 from flaxdigits.training.records import EpochReport, read_history, write_history
@@ -65,14 +65,13 @@ class Setup:
     make_model: Callable[[TrainConfig, Keys], nnx.Module]
     keys: Keys
     mesh: Mesh
-    digits: Digits  # all of them
-    training: Int[np.ndarray, " n"]  # the rows of those that are trained on
+    examples: Examples
     validation: Digits | None
 
     @cached_property
     def steps_per_epoch(self) -> int:
         """Enough steps that every digit is in every epoch."""
-        return math.ceil(len(self.training) / self.config.batch_size)
+        return math.ceil(len(self.examples) / self.config.batch_size)
 
     @property
     def steps(self) -> int:
@@ -104,7 +103,7 @@ class Loop:
     def feed(self) -> Feed:
         """Of the training digits, made after the pretraining's, which holds as many."""
         setup = self.setup
-        return make_feed(setup.digits, setup.training, setup.config, setup.mesh)
+        return make_feed(setup.examples, setup.examples.rows, setup.config, setup.mesh)
 
     def make_model(self) -> nnx.Module:
         """Returns the network with random initial weights."""
@@ -136,7 +135,7 @@ class Loop:
         epoch, done = divmod(first, self.setup.steps_per_epoch)
         start = first - done
         end = start + self.setup.steps_per_epoch
-        order = epoch_order(self.setup.keys.shuffle, epoch, len(self.setup.training))
+        order = epoch_order(self.setup.keys.shuffle, epoch, len(self.setup.examples))
         with closing(self.feed.chunks(order, done)) as chunks:
             while int(state.step) < end:
                 began = time.perf_counter()
@@ -282,6 +281,7 @@ def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds
         val_loss=figures.loss,
         val_accuracy=figures.accuracy,
         temperature=figures.temperature,
+        digitness_threshold=figures.digitness_threshold,
         seconds=seconds,
         images_per_second=steps_per_second * config.batch_size,
     )

@@ -41,6 +41,7 @@ class DenseStack(nnx.Module):
 
     Args:
         hidden: the widths of the hidden layers.
+        outputs: the number of logits.
         initializer: of the kernels, by its name in `nnx.initializers`; biases begin at 0.
         dtype: of the arithmetic; parameters are always float32.
         rngs: the source of the initial weights.
@@ -49,12 +50,13 @@ class DenseStack(nnx.Module):
     def __init__(
         self,
         hidden: tuple[int, ...],
+        outputs: int = CLASSES,
         *,
         initializer: str = "he_normal",
         dtype: jnp.dtype = jnp.float32,
         rngs: nnx.Rngs,
     ) -> None:
-        widths = (PIXELS, *hidden, CLASSES)
+        widths = (PIXELS, *hidden, outputs)
         linear = partial(
             BFloat16Linear if dtype == jnp.bfloat16 else nnx.Linear,
             kernel_init=getattr(nnx.initializers, initializer)(),
@@ -64,7 +66,7 @@ class DenseStack(nnx.Module):
         )
         self.layers = nnx.List(linear(*shape) for shape in pairwise(widths))
 
-    def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+    def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch outputs"]:
         """Returns the logits, float32, of pixels in 0..255."""
         x = jnp.reshape(pixels / INK, (-1, PIXELS))  # by the method, jax2onnx adds five shape operators
         for layer in self.layers[:-1]:
@@ -75,7 +77,7 @@ class DenseStack(nnx.Module):
 def make_model(config: TrainConfig, keys: Keys) -> DenseStack:
     """Returns the network of a configuration, with random initial weights."""
     rngs = nnx.Rngs(params=keys.params, dropout=keys.dropout)
-    return DenseStack(config.hidden, initializer=config.initializer, dtype=dtype_of(config), rngs=rngs)
+    return DenseStack(config.hidden, config.outputs, initializer=config.initializer, dtype=dtype_of(config), rngs=rngs)
 
 
 def dtype_of(config: TrainConfig) -> jnp.dtype:
@@ -99,7 +101,7 @@ def merge(graph: nnx.GraphDef, params: Params, variables: Variables) -> nnx.Modu
     return nnx.merge(graph, nnx.State(params), nnx.State(variables))
 
 
-def logits_of(model: nnx.Module, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+def logits_of(model: nnx.Module, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch outputs"]:
     """Returns the model's logits, behind a barrier.
 
     The barrier keeps reductions, such as softmax's, out of the last layer's kernel: fused into one, jaxlib
@@ -108,7 +110,7 @@ def logits_of(model: nnx.Module, pixels: Float[Array, "batch 28 28"]) -> Float[A
     return lax.optimization_barrier(model(pixels))
 
 
-def predict_logits(model: nnx.Module, images: Shaped[np.ndarray, "n 28 28"]) -> Float[np.ndarray, "n 10"]:
+def predict_logits(model: nnx.Module, images: Shaped[np.ndarray, "n 28 28"]) -> Float[np.ndarray, "n outputs"]:
     """Returns the logits of images in 0..255, uint8 or float, with the model in evaluation mode, in batches."""
     graph, state = nnx.split(model)
     return in_batches(lambda batch: _predict(graph, state, batch), images)
@@ -120,7 +122,9 @@ def in_batches(predict: Callable[[np.ndarray], Array], images: Shaped[np.ndarray
 
 
 @partial(jax.jit, static_argnums=0)
-def _predict(graph: nnx.GraphDef, state: nnx.State, images: Shaped[Array, "batch 28 28"]) -> Float[Array, "batch 10"]:
+def _predict(
+    graph: nnx.GraphDef, state: nnx.State, images: Shaped[Array, "batch 28 28"]
+) -> Float[Array, "batch outputs"]:
     model = nnx.merge(graph, state)
     model.eval()
     return logits_of(model, images.astype(jnp.float32))

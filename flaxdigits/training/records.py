@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from flaxdigits import atomic
 from flaxdigits.data.digits import Digits
@@ -14,6 +14,9 @@ from flaxdigits.data.load import MNIST_TEST, MNIST_TRAIN, load
 from flaxdigits.errors import ConfigError, DataError, RunError
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from flaxdigits.training.examples import Examples
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,7 @@ class EpochReport:
     val_loss: float  # nats; NaN without validation
     val_accuracy: float  # 0..1; NaN without validation
     temperature: float  # of least validation loss; NaN without validation
+    digitness_threshold: float  # refuses 1% of the held-out digits; NaN without validation or outliers
     seconds: float  # spent on the training steps, by the process that ended the epoch
     images_per_second: float
 
@@ -71,7 +75,7 @@ def read_history(path: Path, epochs: int) -> list[EpochReport]:
     if path.exists():
         try:
             rows = csv.DictReader(path.read_text(encoding="utf-8").splitlines())
-            reports = [EpochReport(*_from_row(row)) for row in rows]
+            reports = [EpochReport(*_from_row({"digitness_threshold": ""} | row)) for row in rows]
         except (ValueError, KeyError, TypeError) as error:
             raise RunError(path, "damaged", "restore it, or train anew") from error
     if [report.epoch for report in reports[:epochs]] != list(range(1, epochs + 1)):
@@ -91,25 +95,40 @@ class Provenance:
     sha256: str  # of all digits: the images' bytes followed by the labels' bytes
     digits: int
     trained_on: int  # of these; the others are held out
+    examples: int  # of an epoch: these, and the added pictures
+    added_sha256: str  # of the added pictures and their labels; empty without any
     rows_in_mnist_test: int  # how many of MNIST's 10,000 test images are in the data, pixel for pixel
     held_out_sha256: str  # of the held-out digits, which also depend on the writers; empty without validation
     config: dict[str, Any]
     jax: str  # version; another one may round differently
 
     @classmethod
-    def of(cls, digits: Digits, held_out: Digits | None, config: TrainConfig) -> Self:
+    def of(cls, examples: "Examples", held_out: Digits | None, config: TrainConfig) -> Self:
         """Describes a training. The embedded training set is known to share no image with the test set."""
+        digits = examples.digits
         shared = 0 if digits.name == MNIST_TRAIN else digits.count_shared(load(MNIST_TEST))
         return cls(
             name=digits.name,
             sha256=digits.sha256,
             digits=len(digits),
-            trained_on=len(digits) - (len(held_out) if held_out else 0),
+            trained_on=len(examples.training),
+            examples=len(examples),
+            added_sha256=examples.added_sha256,
             rows_in_mnist_test=shared,
             held_out_sha256=held_out.sha256 if held_out else "",
             config=config.to_dict(),
             jax=version("jax"),
         )
+
+    def check_added(self, run: Run, examples: "Examples") -> None:
+        """Checks that a run goes on with the added pictures that it began with.
+
+        Raises:
+            RunError: if they are made otherwise now.
+        """
+        if self.added_sha256 and examples.added_sha256 != self.added_sha256:
+            problem = "other pictures would be added to its digits than when it began"
+            raise RunError(run.path, problem, "flaxdigits, NumPy or Pillow is of another version")
 
     def check(self, run: Run, digits: Digits, held_out: Digits | None, config: TrainConfig) -> None:
         """Checks that a run can go on with these digits and this configuration.
@@ -146,13 +165,14 @@ class Provenance:
             RunError: if it is missing or damaged.
         """
         try:
-            read = cls(**json.loads(path.read_text(encoding="utf-8")))
-            if not isinstance(read.config, dict) or type(read.trained_on) is not int or read.trained_on < 1:
+            values = json.loads(path.read_text(encoding="utf-8"))
+            read = cls(**({"examples": values["trained_on"], "added_sha256": ""} | values))  # newer than the first runs
+            if not isinstance(read.config, dict) or type(read.examples) is not int or read.examples < 1:
                 raise ValueError("a value of another type or range")
             return read
         except OSError as error:
             raise RunError(path, f"{error.strerror}; the run cannot be used without it") from error
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise RunError(path, "damaged", "restore it, or train anew") from error
 
 

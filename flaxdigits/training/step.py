@@ -12,7 +12,6 @@ from jax import lax
 from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key, PyTree, UInt8
 
-from flaxdigits.convention import CLASSES
 from flaxdigits.training.adam import scale_by_packed_adam
 from flaxdigits.training.augmentation import annealed_strength, augment
 from flaxdigits.training.config import TrainConfig
@@ -151,7 +150,7 @@ def train_step(
     config: TrainConfig,
 ) -> TrainState:
     """Returns the state after one step of the optimizer on one batch."""
-    targets = optax.smooth_labels(jax.nn.one_hot(labels, CLASSES), config.label_smoothing)
+    targets = optax.smooth_labels(jax.nn.one_hot(labels, config.outputs), config.label_smoothing)
     loss = partial(loss_fn, variables=state.variables, pixels=pixels, targets=targets, graph=graph)
     (value, (logits, variables)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
@@ -172,9 +171,9 @@ def loss_fn(
     *,
     variables: Variables,
     pixels: Float[Array, "batch 28 28"],
-    targets: Float[Array, "batch 10"],
+    targets: Float[Array, "batch outputs"],
     graph: nnx.GraphDef,
-) -> tuple[Float[Array, ""], tuple[Float[Array, "batch 10"], Variables]]:
+) -> tuple[Float[Array, ""], tuple[Float[Array, "batch outputs"], Variables]]:
     """Returns the mean cross-entropy in nats, the logits, and the module's other variables after the call."""
     model = merge(graph, params, variables)
     model.train()

@@ -1,4 +1,4 @@
-"""Validation on held-out digits, and temperature scaling."""
+"""Validation on held-out digits, temperature scaling, and the threshold of what counts as a digit."""
 
 import math
 from typing import NamedTuple
@@ -7,9 +7,11 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Float, UInt8
 
+from flaxdigits.convention import CLASSES
 from flaxdigits.data.digits import Digits
 from flaxdigits.training.model import predict_logits
 
+REFUSED = 0.01  # share of the held-out digits below the threshold of digitness
 MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0  # a few digits without an error would ask for 0
 
 
@@ -19,15 +21,27 @@ class Validation(NamedTuple):
     loss: float = math.nan  # mean cross-entropy, nats
     accuracy: float = math.nan  # 0..1
     temperature: float = math.nan  # of least loss
+    digitness_threshold: float = math.nan  # refuses 1% of the digits
 
 
 def validate(model: nnx.Module, digits: Digits | None) -> Validation:
     """Returns the figures of a network on labelled digits."""
     if digits is None:
         return Validation()
-    logits, labels = predict_logits(model, digits.images), digits.known_labels()
+    all_logits, labels = predict_logits(model, digits.images), digits.known_labels()
+    logits = all_logits[:, :CLASSES]
     accuracy = float((logits.argmax(axis=1) == labels).mean())
-    return Validation(mean_loss(logits, labels), accuracy, fit_temperature(logits, labels))
+    threshold = float(np.quantile(digitness(all_logits), REFUSED))
+    return Validation(mean_loss(logits, labels), accuracy, fit_temperature(logits, labels), threshold)
+
+
+def digitness(logits: Float[np.ndarray, "n outputs"]) -> Float[np.ndarray, " n"]:
+    """Returns the probability that each picture is a digit at all; NaN for logits of the ten digits alone."""
+    from scipy.special import softmax
+
+    if logits.shape[1] == CLASSES:
+        return np.full(len(logits), np.nan)
+    return softmax(logits.astype(np.float64), axis=1)[:, :CLASSES].sum(axis=1)
 
 
 def mean_loss(logits: Float[np.ndarray, "n 10"], labels: UInt8[np.ndarray, " n"]) -> float:

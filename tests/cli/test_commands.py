@@ -8,7 +8,7 @@ import sys
 import numpy as np
 import pytest
 from broken import BROKEN
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from flaxdigits.inference import contract, shipped
 from flaxdigits.inference.golden import write_golden
@@ -73,7 +73,7 @@ def test_predict_prints_a_digit_in_every_format(form, here, invoke):
     code, stdout, _ = invoke("predict", "seven.png", "--model", "runs/whole", "--format", form)
     parse = {
         "table": lambda text: text.split()[1],
-        "csv": lambda text: text.splitlines()[1].split(",")[1],
+        "csv": lambda text: text.splitlines()[1].split(",")[3],
         "json": lambda text: json.loads(text)[0]["digit"],
         "jsonl": lambda text: json.loads(text)["digit"],
     }[form]
@@ -101,9 +101,66 @@ def test_predict_uses_the_shipped_model_by_default(invoke, few, empty):
     Image.fromarray(255 - few.images[0]).resize((200, 200)).save("seven.png")
     code, stdout, stderr = invoke("predict", "seven.png", "--format", "jsonl")
     prediction = Recognizer(shipped.MODEL)(read_picture(empty / "seven.png")[None])
+    record = json.loads(stdout)
     assert (code, stderr) == (0, "")
-    assert json.loads(stdout)["digit"] == prediction.digits[0] == 7
-    assert json.loads(stdout)["probabilities"] == prediction.probabilities[0].tolist()
+    assert list(record) == ["file", "line", "number", "digit", "probability", "digitness", "refused", "box"]
+    assert record["digit"] == prediction.digits[0] == 7
+    assert record["probability"] == pytest.approx(prediction.confidences[0], abs=1e-6)
+    assert record["digitness"] == pytest.approx(prediction.digitness[0], abs=1e-6)
+
+
+def write_page(path, mnist_test):
+    """A page of two lines, 72 104 and 14, drawn with digits of the test set."""
+    ink = np.zeros((360, 600), np.uint8)
+    for row, (line, left) in enumerate([(0, 40), (0, 85), (0, 250), (0, 300), (0, 345), (1, 60), (1, 110)]):
+        big = np.asarray(Image.fromarray(mnist_test.images[row]).resize((70, 70), Image.Resampling.BICUBIC))
+        area = ink[60 + 140 * line : 130 + 140 * line, left : left + 70]
+        np.maximum(area, big, out=area)
+    Image.fromarray(230 - (0.8 * ink).astype(np.uint8)).save(path)
+
+
+def test_a_page_is_a_row_for_each_line_and_a_record_for_each_digit(empty, invoke, mnist_test):
+    write_page("page.png", mnist_test)
+    rows = [row.split()[:-1] for row in invoke("predict", "page.png")[1].splitlines()]
+    assert rows == [["page.png:1", "72", "104"], ["page.png:2", "14"]]
+    records = json.loads(invoke("predict", "page.png", "--format", "json")[1])
+    places = [(record["line"], record["number"], record["digit"]) for record in records]
+    assert places == [(1, 1, 7), (1, 1, 2), (1, 2, 1), (1, 2, 0), (1, 2, 4), (2, 1, 1), (2, 1, 4)]
+    assert len(invoke("predict", "page.png", "--single", "--format", "jsonl")[1].splitlines()) == 1
+
+
+def test_a_page_is_annotated_and_explained(empty, invoke, mnist_test):
+    write_page("page.png", mnist_test)
+    assert invoke("predict", "page.png", "--annotate", "drawn.png")[0] == 0
+    code, stdout, _ = invoke("explain", "page.png")
+    assert code == 0
+    assert "in lines of writing: 2" in stdout
+    assert stdout.splitlines()[-1] == "page-explained.png"
+    for name in ("drawn.png", "page-explained.png"):
+        with Image.open(empty / name) as picture:
+            assert picture.mode == "RGB"
+
+
+def test_an_empty_picture_gives_a_note_and_no_object(empty, invoke):
+    Image.new("L", (200, 200), 230).save("blank.png")
+    note = "note: blank.png: no digit stands out from the paper\n"
+    assert invoke("predict", "blank.png", "--format", "jsonl") == (0, "", note)
+
+
+def test_a_letter_is_no_digit_until_the_least_confidence_is_lowered(empty, invoke):
+    picture = Image.new("L", (150, 150), 255)
+    ImageDraw.Draw(picture).text((75, 75), "K", fill=0, font_size=100, anchor="mm")
+    picture.save("letter.png")
+    assert "letter.png  no digit" in invoke("predict", "letter.png", "--single")[1]
+    (record,) = json.loads(invoke("predict", "letter.png", "--min-confidence", "0", "--format", "json", "--single")[1])
+    assert record["refused"] is False
+
+
+@pytest.mark.parametrize(
+    "words", [("--single", "--page"), ("--min-confidence", "2"), ("seven.png", "--annotate", "a.png")]
+)
+def test_what_excludes_each_other_is_a_usage_error(words, here, invoke):
+    assert invoke("predict", "seven.png", *words)[0] == 2
 
 
 def test_output_that_is_not_read_to_its_end_is_no_error(folder):

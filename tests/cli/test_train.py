@@ -76,7 +76,7 @@ def test_a_second_train_finds_all_that_the_first_has_compiled(folder, tmp_path):
 
 def test_train_prints_a_line_per_epoch(folder):
     stderr = (folder / "stderr").read_text()
-    assert re.match(r"runs/whole: digits.npz, 52,650 parameters, 20 epochs, on 1 cpu in b?float(32|16)\n", stderr)
+    assert re.match(r"runs/whole: digits.npz, 52,683 parameters, 20 epochs, on 1 cpu in b?float(32|16)\n", stderr)
     pattern = r"^epoch \d+  loss \S+  accuracy \S+%  val_loss \S+  val_accuracy \S+%  \S+ images/s$"
     assert len(re.findall(pattern, stderr, re.MULTILINE)) == 20
 
@@ -108,7 +108,7 @@ def test_inverted_digits_and_none_held_out_are_noted(here, invoke, few):
 
 @pytest.mark.slow
 def test_a_run_without_any_checkpoint_is_noted_and_one_of_its_pretraining_counts(here, invoke):
-    words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/lost"]
+    words = ["digits.npz", "--epochs", "1", "--hidden", "32", "--out", "runs/lost"]
     assert invoke("train", *words)[0] == 0
     noted = []
     for pretrained in (False, True):
@@ -154,7 +154,7 @@ def test_a_signal_saves_the_state_and_the_run_goes_on_with_the_same_bits(
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
     message = (
-        rf"flaxdigits: {run}: stopped and saved at step {step} of 1500; resume with: flaxdigits train --resume {run}\n$"
+        rf"flaxdigits: {run}: stopped and saved at step {step} of 2400; resume with: flaxdigits train --resume {run}\n$"
     )
     assert re.search(message, stderr)
     done = run_program(folder, "train", "--resume", run)
@@ -204,7 +204,7 @@ def test_a_second_training_of_the_same_run_is_refused(here, invoke):
 @pytest.mark.slow
 def test_a_run_s_name_may_look_like_markup_or_like_a_pattern(here, invoke, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then draws its bar
-    words = ["digits.npz", "--epochs", "1", "--hidden", "8", "--out", "runs/[bold]x[/bold]"]
+    words = ["digits.npz", "--epochs", "1", "--hidden", "32", "--out", "runs/[bold]x[/bold]"]
     code, _, errors = invoke("train", *words)
     assert code == 0, errors
     assert "runs/[bold]x[/bold]: " in errors

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from packed import idx, npz, picture, zipped
 
-from flaxdigits.data.inputs import Named, read_inputs
+from flaxdigits.bulk import Options, read_file
+from flaxdigits.data.inputs import Named, PictureFile, expand, read_input
 from flaxdigits.errors import DataError
-from flaxdigits.pictures.reading import read_picture
+from flaxdigits.inference.recognizer import Recognizer
 
 
 @pytest.fixture
@@ -30,11 +31,11 @@ def read(request, tmp_path, monkeypatch):
 
     def from_file(content, name):
         (tmp_path / name).write_bytes(content)
-        return next(read_inputs([str(tmp_path / name)])), str(tmp_path / name)
+        return read_input(str(tmp_path / name)), str(tmp_path / name)
 
     def from_standard_input(content, name):
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
-        return next(read_inputs(["-"])), "standard input"
+        return read_input("-"), "standard input"
 
     return from_file if request.param == "file" else from_standard_input
 
@@ -53,25 +54,23 @@ def read(request, tmp_path, monkeypatch):
         ("icon.tga", "TGA"),
     ],
 )
-def test_a_picture_of_any_format_and_name_is_one_digit(read, few, name, form):
+def test_a_picture_is_known_by_its_content(read, few, name, form):
     content = picture(few.images[0], form)
     found, source = read(content, name)
-    assert isinstance(found, Named), found
-    assert found.names == [source]
-    assert np.array_equal(found.images, read_picture(content)[None])
+    assert found == PictureFile(source, content)
 
 
 def test_a_netpbm_picture_in_ascii_is_not_a_csv(read, few):
     pixels = " ".join(map(str, few.images[0].ravel()))
     found, _ = read(f"P2\n# plain, grey\n28 28\n255\n{pixels}\n".encode(), "digit.pgm")
-    assert np.array_equal(found.images, few.images[:1])
+    assert isinstance(found, PictureFile)
 
 
 def test_a_webp_picture_whose_size_reads_as_a_comma_is_not_a_csv(read, mnist_test):
     # The fifth byte of a WebP file is the lowest of its size: "RIFF," is also the first cell of a CSV.
     contents = (picture(image, "WEBP") for image in mnist_test.images[:2000])
-    found, source = read(next(content for content in contents if content[4:5] == b","), "digit.webp")
-    assert found.names == [source]
+    found, _ = read(next(content for content in contents if content[4:5] == b","), "digit.webp")
+    assert isinstance(found, PictureFile)
 
 
 FORMS = {
@@ -105,22 +104,27 @@ def test_a_table_is_one_digit_for_each_row_named_from_1(read, few, to_csv, form)
         pytest.param(gzip.compress(b"label,pixel0\n" * 99)[:-20], "truncated", id="gzip cut off"),
     ],
 )
-def test_other_content_is_one_data_error(read, content, reason):
-    found, source = read(content, "photo.png")
+def test_other_content_is_one_data_error(content, reason, tmp_path, tiny_model):
+    source = tmp_path / "photo.png"
+    source.write_bytes(content)
+    found = read_file(str(source), Recognizer(tiny_model), Options())
     assert isinstance(found, DataError)
-    assert str(found).startswith(source)
+    assert str(found).startswith(str(source))
     assert reason in str(found)
 
 
 def test_a_folder_is_its_pictures_by_name(pictures):
-    found = list(read_inputs([str(pictures)]))
-    assert [item.names for item in found] == [[str(pictures / name)] for name in ("a.JPG", "b.png", "scan")]
+    assert expand(str(pictures)) == [str(pictures / name) for name in ("a.JPG", "b.png", "scan")]
 
 
-def test_sources_come_in_the_order_given(pictures, few):
-    np.savez(pictures / "two.npz", images=few.images[:2])
-    sources = [str(pictures / name) for name in ("two.npz", "b.png", "a.JPG")]
-    assert [len(item.names) for item in read_inputs(sources)] == [2, 1, 1]
+@pytest.mark.parametrize("name", ["missing.png", "x" * 300])
+def test_what_is_not_a_folder_is_returned_as_it_is(name, pictures):
+    assert expand(str(pictures / name)) == [str(pictures / name)]
+
+
+def test_a_folder_without_pictures_is_a_data_error(pictures):
+    with pytest.raises(DataError, match="empty: no pictures in this folder"):
+        expand(str(pictures / "empty"))
 
 
 @pytest.mark.skipif(not Path("/dev/fd").exists(), reason="this system has no /dev/fd")
@@ -130,17 +134,6 @@ def test_a_pipe_with_a_name_is_read_once(few, to_csv, form):
     reading, writing = os.pipe()
     os.write(writing, picture(few.images[0]) if form == "picture" else to_csv(few[:3]).encode())
     os.close(writing)
-    (found,) = read_inputs([f"/dev/fd/{reading}"])
+    found = read_input(f"/dev/fd/{reading}")
     os.close(reading)
-    assert isinstance(found, Named), found
-    assert len(found.images) == (1 if form == "picture" else 3)
-
-
-def test_a_bad_source_does_not_stop_the_others(pictures):
-    (pictures / "bad.png").write_text("not a picture")
-    names = ("bad.png", "missing.png", "empty", "x" * 300, "b.png")
-    sources = [str(pictures / name) for name in names]
-    *errors, last = read_inputs(sources)
-    assert all(isinstance(error, DataError) for error in errors)
-    assert [str(error).partition(": ")[0] for error in errors] == sources[:-1]
-    assert isinstance(last, Named)
+    assert isinstance(found, PictureFile if form == "picture" else Named)

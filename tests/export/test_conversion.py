@@ -8,10 +8,12 @@ import onnx
 import pytest
 from flax import nnx
 
+from flaxdigits.convention import CLASSES
 from flaxdigits.export.conversion import DigitClassifier, to_onnx
 from flaxdigits.inference import contract
 from flaxdigits.inference.inspection import signatures
 from flaxdigits.inference.recognizer import CPU, Recognizer
+from flaxdigits.training.model import DenseStack
 
 
 class ResidualNetwork(nnx.Module):
@@ -47,7 +49,7 @@ def networks(tiny_network, residual_network):
 
 @pytest.fixture(scope="module")
 def models(networks):
-    return {name: to_onnx(network, 1.3, {"name": name}) for name, network in networks.items()}
+    return {name: to_onnx(network, 1.3, metadata={"name": name}) for name, network in networks.items()}
 
 
 @pytest.mark.parametrize("batch", [1, 7, 1000])
@@ -75,6 +77,33 @@ def test_the_temperature_divides_the_logits(tiny_network, models, few):
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     found = Recognizer(models["DenseStack"].SerializeToString(), CPU)(few.images)
     np.testing.assert_allclose(found.probabilities, powers / powers.sum(axis=1, keepdims=True), atol=1e-6)
+
+
+def outlier_network():
+    """A DenseStack with an eleventh logit, of "no digit"."""
+    return DenseStack((16,), CLASSES + 1, rngs=nnx.Rngs(0))
+
+
+@pytest.mark.parametrize("threshold", [0.5, 0.69, 0.05])
+def test_the_threshold_of_the_network_becomes_that_of_the_contract(threshold, mnist_test):
+    network, images = outlier_network(), mnist_test.images[:200]
+    logits = np.asarray(network(images.astype(np.float32)), np.float64)
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    digitness = powers[:, :CLASSES].sum(axis=1) / powers.sum(axis=1)
+    odds = digitness / (1 - digitness) * (1 - threshold) / threshold
+    recognizer = Recognizer(to_onnx(network, threshold=threshold).SerializeToString(), CPU)
+    found = recognizer(images)
+    assert recognizer.threshold == contract.THRESHOLD == 0.5
+    np.testing.assert_allclose(found.digitness, odds / (1 + odds), atol=1e-5)
+    np.testing.assert_array_equal(found.digitness < 0.5, digitness < threshold)
+    tens = np.exp(logits[:, :CLASSES] - logits[:, :CLASSES].max(axis=1, keepdims=True))
+    np.testing.assert_allclose(found.probabilities, tens / tens.sum(axis=1, keepdims=True), atol=1e-5)
+
+
+def test_a_model_without_digitness_takes_everything_for_a_digit(models, extremes):
+    recognizer = Recognizer(models["DenseStack"].SerializeToString(), CPU)
+    assert recognizer.threshold == 0
+    assert (recognizer(extremes).digitness == 1).all()
 
 
 def test_a_dense_stack_becomes_a_gemm_and_a_relu_for_each_layer(models):

@@ -7,7 +7,7 @@ from flax import nnx
 
 import flaxdigits
 from flaxdigits.errors import ConfigError, ExportError, RunError, RunNotFoundError, RunUnfinishedError
-from flaxdigits.export.export import calibrated_temperature, export_onnx, predict_probabilities, weights_sha256
+from flaxdigits.export.export import calibrated_temperature, digitness_threshold, export_onnx, predict, weights_sha256
 from flaxdigits.inference import contract
 from flaxdigits.inference.recognizer import CPU, Recognizer
 from flaxdigits.runs import Run
@@ -27,10 +27,11 @@ def exported(run):
 
 
 def test_the_file_equals_the_network_on_random_and_extreme_pixels(run, exported, extremes):
-    expected = predict_probabilities(trained_model(run)[1], exported.temperature, extremes)
+    expected = predict(trained_model(run)[1], extremes, exported.temperature, digitness_threshold(run))
     found = Recognizer(exported.path, CPU)(extremes)
-    np.testing.assert_allclose(found.probabilities, expected, atol=1e-5)
-    np.testing.assert_array_equal(found.digits, expected.argmax(axis=1))
+    np.testing.assert_allclose(found.probabilities, expected.probabilities, atol=1e-5)
+    np.testing.assert_allclose(found.digitness, expected.digitness, atol=1e-5)
+    np.testing.assert_array_equal(found.digits, expected.digits)
 
 
 def test_the_metadata_describe_the_file(run, exported, tmp_path):
@@ -41,7 +42,7 @@ def test_the_metadata_describe_the_file(run, exported, tmp_path):
     assert metadata["name"] == "flaxdigits DenseStack"
     assert metadata["precision"] == "float32"
     assert metadata["hidden"] == str(list(config.hidden)) == "[48, 24]"
-    assert metadata["parameters"] == str(785 * 48 + 49 * 24 + 25 * 10)
+    assert metadata["parameters"] == str(785 * 48 + 49 * 24 + 25 * 11)
     assert metadata["training_data_sha256"] == flaxdigits.load()[:5000].sha256
     assert metadata["weights_sha256"] == exported.weights_sha256
     assert metadata["epochs_trained"] == str(config.epochs)
@@ -153,8 +154,8 @@ def test_the_networks_own_probabilities_are_those_of_its_evaluation_mode(tiny_ne
         def __call__(self, pixels):
             return self.dropout(self.network(pixels))
 
-    expected = predict_probabilities(tiny_network, 1.3, few.images)
-    np.testing.assert_array_equal(predict_probabilities(WithDropout(), 1.3, few.images), expected)
+    expected = predict(tiny_network, few.images, 1.3).probabilities
+    np.testing.assert_array_equal(predict(WithDropout(), few.images, 1.3).probabilities, expected)
     assert np.abs(nnx.softmax(WithDropout()(few.images.astype(np.float32)) / 1.3) - expected).max() > 0.1
 
 

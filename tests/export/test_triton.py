@@ -5,7 +5,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from flaxdigits.export.triton import CONFIG, MAX_BATCH_SIZE, write_repository
+from flaxdigits.export.triton import MAX_BATCH_SIZE, configuration, write_repository
 from flaxdigits.inference import contract
 from flaxdigits.inference.recognizer import Recognizer
 
@@ -48,7 +48,7 @@ def test_a_repository_is_a_folder_a_model_with_a_folder_a_version(tmp_path, tiny
     assert place == tmp_path / "models" / "digits"
     files = sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
     assert files == ["1/model.onnx", "config.pbtxt"]
-    assert (place / "config.pbtxt").read_text() == CONFIG
+    assert (place / "config.pbtxt").read_text() == configuration(has_digitness=False)
 
 
 def test_the_configuration_is_of_tritons_schema(parse, repository):
@@ -64,25 +64,25 @@ def test_the_configuration_is_of_tritons_schema(parse, repository):
 def test_the_schema_refuses_what_is_misspelt(parse, right, wrong):
     from google.protobuf.text_format import ParseError
 
-    assert right in CONFIG
+    assert right in configuration(has_digitness=True)
     with pytest.raises(ParseError):
-        parse(CONFIG.replace(right, wrong))
+        parse(configuration(has_digitness=True).replace(right, wrong))
 
 
 def test_names_types_and_dims_are_those_of_the_contract(schema, parse):
-    config = parse(CONFIG)
+    config = parse(configuration(has_digitness=True))
     found = {}
     for tensor in (*config.input, *config.output):
         # Triton takes the dims of `reshape` for the model's, where there are such.
         dims = tensor.reshape.shape if tensor.HasField("reshape") else tensor.dims
         kind = TRITON_TYPES[schema.DataType.Name(tensor.data_type)]
         found[tensor.name] = contract.Tensor(tensor.name, kind, tuple(dims))
-    assert found == {tensor.name: tensor for tensor in (contract.INPUT, *contract.OUTPUTS)}
+    assert found == {tensor.name: tensor for tensor in (contract.INPUT, *contract.OUTPUTS, contract.DIGITNESS)}
     assert [tensor.name for tensor in config.input] == [contract.INPUT.name]
 
 
 def test_a_reshape_keeps_the_number_of_values(parse):
-    config = parse(CONFIG)
+    config = parse(configuration(has_digitness=True))
     for tensor in (*config.input, *config.output):
         if tensor.HasField("reshape"):
             assert np.prod(tensor.dims) == np.prod(tensor.reshape.shape, initial=1)

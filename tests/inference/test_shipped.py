@@ -28,7 +28,11 @@ def test_it_keeps_the_contract_and_asks_for_no_newer_runtime(inspection):
     assert inspection.violations == inspection.warnings == []
     assert (inspection.ir_version, inspection.opsets) == (contract.IR_VERSION, {"": contract.OPSET})
     assert inspection.inputs == {"pixels": "tensor(uint8) [batch, 28, 28]"}
-    assert inspection.outputs == {"digit": "tensor(int64) [batch]", "probabilities": "tensor(float) [batch, 10]"}
+    assert inspection.outputs == {
+        "digit": "tensor(int64) [batch]",
+        "probabilities": "tensor(float) [batch, 10]",
+        "digitness": "tensor(float) [batch]",
+    }
 
 
 def test_its_metadata_are_complete(inspection):

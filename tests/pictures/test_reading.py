@@ -1,3 +1,4 @@
+import io
 import subprocess
 import sys
 
@@ -179,9 +180,8 @@ def test_a_damaged_picture_gives_an_image_or_a_data_error_of_one_line(few, form)
 
 READ_ONE = """
 import sys
-from flaxdigits.data.inputs import read_inputs
-(found,) = read_inputs([sys.argv[1]])
-assert found.names == [sys.argv[1]], found
+from flaxdigits.data.inputs import read_input
+assert read_input(sys.argv[1]).name == sys.argv[1]
 loaded = {"load", "kaggle_csv", "idx", "archive", "digits"} & {name.rpartition(".")[2] for name in sys.modules
     if name.startswith("flaxdigits.data.")}
 assert not loaded, loaded
@@ -191,3 +191,24 @@ assert not loaded, loaded
 def test_reading_one_picture_imports_no_reader_of_data_sets(tmp_path, few):
     (tmp_path / "four.png").write_bytes(encode(paper(few.images[4])))
     subprocess.run([sys.executable, "-c", READ_ONE, str(tmp_path / "four.png")], check=True)
+
+
+def heic(image):
+    import pillow_heif
+
+    content = io.BytesIO()
+    big = Image.fromarray(paper(image)).convert("RGB")
+    pillow_heif.from_pillow(big).save(content, quality=90)
+    return content.getvalue()
+
+
+def test_a_photograph_in_heic_is_read_where_pillow_heif_is_installed(few):
+    assert distance(read_picture(heic(few.images[0])), few.images[0]) < 3
+
+
+def test_without_pillow_heif_heic_is_a_data_error_that_says_what_to_install(few, monkeypatch):
+    content = heic(few.images[0])
+    monkeypatch.setattr("flaxdigits.pictures.reading.find_spec", lambda name: None)
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name not in ("HEIF", "AVIF")])
+    with pytest.raises(DataError, match="^photo.HEIC: not a picture that can be read; .* pip install pillow-heif"):
+        read_picture(content, "photo.HEIC")

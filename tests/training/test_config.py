@@ -50,7 +50,7 @@ def test_the_reference_is_the_original_recipe():
         ('hidden = "10"', "hidden: expected a list of integers, got 10"),
         ("learning_rate = -1", "learning_rate: expected above 0, got -1.0"),
         ("learning_rate = nan", "learning_rate: expected a finite number, got nan"),
-        ("hidden = [100000, 100000]", "hidden: expected at most 500,000,000 parameters, got 10079600010"),
+        ("hidden = [100000, 100000]", "hidden: expected at most 500,000,000 parameters, got 10079700011"),
         ("validation = 1.0", "validation: expected from 0 to below 1, got 1.0"),
         ("ema_decay = 1.0", "ema_decay: expected from 0 to below 1, got 1.0"),
         ('optimizer = "sgd"', "optimizer: expected adam or adamw, got sgd"),
@@ -87,10 +87,11 @@ def test_a_file_that_is_not_toml_is_refused(content, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["digits.toml", "digits-tiny.toml"])
-def test_a_shipped_recipe_without_validation_states_its_temperature(name):
+def test_a_shipped_recipe_without_validation_states_its_temperature_and_threshold(name):
     recipe = TrainConfig.from_toml(shipped.FOLDER / name)
     assert recipe.validation == 0
     assert recipe.temperature > 0
+    assert recipe.digitness_threshold > 0
 
 
 def test_changes_take_precedence_before_a_file_is_validated(tmp_path):
@@ -101,7 +102,8 @@ def test_changes_take_precedence_before_a_file_is_validated(tmp_path):
 
 def test_the_shipped_recipe_is_the_record_preset_on_all_digits():
     recipe = TrainConfig.from_toml(shipped.FOLDER / "digits.toml")
-    assert recipe == PRESETS["record"].changed(validation=0, temperature=recipe.temperature)
+    given = {"temperature": recipe.temperature, "digitness_threshold": recipe.digitness_threshold}
+    assert recipe == PRESETS["record"].changed(validation=0, **given)
 
 
 def test_differences_name_the_fields_that_have_an_effect():

@@ -48,7 +48,7 @@ def test_pretraining_gives_the_initial_weights(mnist_train, tmp_path):
     ended = [
         (progress.stage, progress.epoch, progress.step, progress.steps) for progress in seen if progress.ends_epoch
     ]
-    assert ended == [("pretraining", 1, 13, 26), ("pretraining", 2, 26, 26), ("training", 1, 13, 13)]
+    assert ended == [("pretraining", 1, 21, 42), ("pretraining", 2, 42, 42), ("training", 1, 21, 21)]
     expected = make_conv_stack(SMALL, make_keys(0, stage=1)).dense_params()["layers"]
     for index, kernel in enumerate(kernels(run)):
         np.testing.assert_allclose(kernel, expected[index]["kernel"], atol=1e-5)

@@ -14,6 +14,7 @@ from flaxdigits.runs import Run
 from flaxdigits.training import feed
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh, replicated_sharding
+from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import ResidentFeed, StreamedFeed, make_feed
 from flaxdigits.training.step import batch_rows
 
@@ -53,8 +54,8 @@ def batches(source, order, step):
 def test_both_feeds_give_the_same_batches_from_any_step_on(step, mnist_train, mapped, rows):
     sharding = replicated_sharding(make_mesh("cpu", BATCH))
     order = np.random.default_rng(0).permutation(COUNT).astype(np.int32)
-    whole = batches(ResidentFeed(mnist_train, rows, BATCH, sharding), order, step)
-    chunks = batches(StreamedFeed(mapped, rows, BATCH, sharding), order, step)
+    whole = batches(ResidentFeed(Examples(mnist_train, rows), rows, BATCH, sharding), order, step)
+    chunks = batches(StreamedFeed(Examples(mapped, rows), rows, BATCH, sharding), order, step)
     assert len(whole) == len(chunks) == 11 - step
     for (images, labels), (streamed, their_labels) in zip(whole, chunks, strict=True):
         np.testing.assert_array_equal(images, streamed)
@@ -63,10 +64,11 @@ def test_both_feeds_give_the_same_batches_from_any_step_on(step, mnist_train, ma
 
 def test_more_digits_than_fit_are_streamed(mnist_train, rows, monkeypatch):
     config, mesh = TrainConfig(batch_size=BATCH), make_mesh("cpu", BATCH)
-    assert isinstance(make_feed(mnist_train, rows, config, mesh), ResidentFeed)
+    examples = Examples(mnist_train, rows)
+    assert isinstance(make_feed(examples, rows, config, mesh), ResidentFeed)
     monkeypatch.setattr("flaxdigits.training.devices.MEMORY_OF_CPU", COUNT * 784 - 1)
-    assert isinstance(make_feed(mnist_train, rows, config, mesh), StreamedFeed)
-    assert isinstance(make_feed(mnist_train, rows, config.changed(streaming="off"), mesh), ResidentFeed)
+    assert isinstance(make_feed(examples, rows, config, mesh), StreamedFeed)
+    assert isinstance(make_feed(examples, rows, config.changed(streaming="off"), mesh), ResidentFeed)
 
 
 def test_a_streamed_training_ends_in_the_same_weights_and_may_be_resumed_without_streaming(mnist_train, tmp_path):
@@ -80,7 +82,7 @@ def test_a_streamed_training_ends_in_the_same_weights_and_may_be_resumed_without
     watch = {"on_progress": lambda progress: steps.append(progress.step), "should_stop": lambda: steps[-1] >= 4}
     with pytest.raises(TrainingInterrupted):
         list(flaxdigits.fit(digits, streamed, stopped, **watch))
-    assert steps[-1] < 19  # of 38
+    assert steps[-1] < 24  # of 48
     TrainConfig.from_toml(stopped / "config.toml", streaming="off").save(stopped / "config.toml")
     list(flaxdigits.resume(stopped, digits))
     for other in (chunks, stopped):
@@ -97,7 +99,7 @@ def reads_single_pages(path):
 def test_a_stream_that_ends_early_leaves_no_threads_and_the_file_as_it_was(mapped, rows, tmp_path):
     before = threading.active_count()
     sharding = replicated_sharding(make_mesh("cpu", BATCH))
-    chunks = StreamedFeed(mapped, rows, BATCH, sharding).chunks(rows[:COUNT] // 2, 0)
+    chunks = StreamedFeed(Examples(mapped, rows), rows, BATCH, sharding).chunks(rows[:COUNT] // 2, 0)
     next(chunks)
     assert reads_single_pages(tmp_path / "images")
     assert threading.active_count() > before

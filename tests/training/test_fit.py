@@ -26,7 +26,7 @@ from flaxdigits.training.config import NO_AUGMENTATION, TrainConfig
 from flaxdigits.training.fit import fit, resume
 from flaxdigits.training.validation import validate
 
-SMALL = TrainConfig(hidden=(32,), batch_size=64, epochs=3, learning_rate=3e-3, validation=0.2)
+SMALL = TrainConfig(hidden=(32,), batch_size=64, epochs=3, learning_rate=3e-3, validation=0.2, added_pictures=0)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,8 @@ def test_a_run_holds_what_the_contract_says(finished):
     assert run.curves.read_bytes().startswith(b"\x89PNG")
     assert run.checkpoints.is_dir()
     header = (
-        "epoch,step,learning_rate,train_loss,train_accuracy,val_loss,val_accuracy,temperature,seconds,images_per_second"
+        "epoch,step,learning_rate,train_loss,train_accuracy,val_loss,val_accuracy,temperature,digitness_threshold,"
+        "seconds,images_per_second"
     )
     assert run.history.read_text().splitlines()[0] == header
     frame = run.history_frame()

@@ -20,7 +20,7 @@ def shades(path):
 def test_every_picture_is_drawn(mnist_test, tmp_path):
     images, labels = mnist_test.images[:60], mnist_test.labels[:60]
     shifted = evaluation(images, labels, (labels + 1) % 10)
-    reports = [EpochReport(i, i, 1e-3, 1 / i, 1 - 0.1 / i, 2 / i, 1 - 0.2 / i, 1, 1, 1) for i in (1, 2, 3)]
+    reports = [EpochReport(i, i, 1e-3, 1 / i, 1 - 0.1 / i, 2 / i, 1 - 0.2 / i, 1, 0.5, 1, 1) for i in (1, 2, 3)]
     plot_curves(reports, tmp_path / "curves.png")
     plot_confusion(shifted, tmp_path / "confusion.png")
     plot_mistakes(shifted, tmp_path / "mistakes.png")
@@ -39,7 +39,7 @@ def test_a_perfect_model_has_its_pictures_too(mnist_test, tmp_path):
 
 
 def test_one_epoch_without_validation_can_be_drawn(tmp_path):
-    plot_curves([EpochReport(1, 1, 1e-3, 1, 0.5, np.nan, np.nan, np.nan, 1, 1)], tmp_path / "curves.png")
+    plot_curves([EpochReport(1, 1, 1e-3, 1, 0.5, np.nan, np.nan, np.nan, np.nan, 1, 1)], tmp_path / "curves.png")
     assert shades(tmp_path / "curves.png") > 10
 
 
@@ -86,7 +86,7 @@ def test_the_learning_curves_have_at_least_two_readable_ticks(losses, tmp_path, 
     figures = []
     monkeypatch.setattr("flaxdigits.training.plots._save", lambda figure, path: figures.append(figure))
     reports = [
-        EpochReport(i, i, 1e-3, loss, 1 - loss / 10, loss, 1 - loss / 10, 1, 1, 1) for i, loss in enumerate(losses)
+        EpochReport(i, i, 1e-3, loss, 1 - loss / 10, loss, 1 - loss / 10, 1, 0.5, 1, 1) for i, loss in enumerate(losses)
     ]
     plot_curves(reports, tmp_path / "curves.png")
     for axes in figures[0].axes:

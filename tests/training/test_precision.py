@@ -45,7 +45,7 @@ def float64_gradients(layers, x, targets):
 @pytest.mark.parametrize("hidden", [PRESETS["default"].hidden, (300, 200, 64)])
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_compiled_gradients_equal_those_of_numpy_in_float64(precision, hidden, batch, mnist_test):
-    config = TrainConfig(hidden=hidden, precision=precision)
+    config = TrainConfig(hidden=hidden, precision=precision, added_pictures=0)
     params, variables = split(make_model(config, make_keys(0)))
     pixels, targets = mnist_test.images[:batch], np.eye(CLASSES)[mnist_test.labels[:batch]]
     options = {"variables": variables, "pixels": jnp.asarray(pixels, jnp.float32), "graph": make_graph(config)}

@@ -22,7 +22,7 @@ from flaxdigits.training.step import (
     update_ema,
 )
 
-SMALL = TrainConfig(hidden=(32,), batch_size=16, epochs=2, learning_rate=1e-2)
+SMALL = TrainConfig(hidden=(32,), batch_size=16, epochs=2, learning_rate=1e-2, added_pictures=0)
 KEYS = make_keys(0)
 
 
@@ -57,7 +57,7 @@ def leaves(tree):
 @pytest.mark.parametrize("hidden", [(64, 32), PRESETS["reference"].hidden])
 def test_jitted_gradients_equal_unjitted_ones(hidden, mnist_test):
     # jaxlib 0.10.2 is reported to miscompute some jitted reductions on the CPU
-    graph, params, variables = network(TrainConfig(hidden=hidden))
+    graph, params, variables = network(TrainConfig(hidden=hidden, added_pictures=0))
     pixels = jnp.asarray(mnist_test.images[:32], jnp.float32)
     targets = optax.smooth_labels(jax.nn.one_hot(mnist_test.labels[:32], CLASSES), 0.02)
     loss = partial(loss_fn, variables=variables, pixels=pixels, targets=targets, graph=graph)
@@ -69,7 +69,7 @@ def test_jitted_gradients_equal_unjitted_ones(hidden, mnist_test):
 
 
 def test_the_loss_equals_numpy(mnist_test):
-    graph, params, variables = network(TrainConfig(hidden=(8,)))
+    graph, params, variables = network(TrainConfig(hidden=(8,), added_pictures=0))
     layers = jax.tree.map(np.asarray, params["layers"])
     x = mnist_test.images[:4].reshape(4, 784) / 255
     logits = np.maximum(x @ layers[0]["kernel"] + layers[0]["bias"], 0) @ layers[1]["kernel"] + layers[1]["bias"]
@@ -86,7 +86,7 @@ def test_the_loss_equals_numpy(mnist_test):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_the_loss_of_a_compiled_step_equals_the_loss_of_its_logits(precision, mnist_test):
     # Without the barrier in logits_of, jaxlib 0.12.0 computes the softmax wrongly in bfloat16.
-    graph, params, variables = network(TrainConfig(hidden=(64, 32), precision=precision))
+    graph, params, variables = network(TrainConfig(hidden=(64, 32), precision=precision, added_pictures=0))
     pixels = jnp.asarray(mnist_test.images[:512], jnp.float32)
     targets = jax.nn.one_hot(mnist_test.labels[:512], CLASSES)
     step = jax.jit(partial(loss_fn, graph=graph))

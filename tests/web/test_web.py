@@ -210,16 +210,17 @@ def test_the_page_says_which_file_it_reads_with(page):
 
 
 def test_below_a_probability_the_page_is_not_sure(page, mnist_test):
-    best = Recognizer(EXPORTS / "digits.onnx")(mnist_test.images).confidences
-    below, above = np.where(best < SURE, best, 0).argmax(), np.where(best >= SURE, best, 2).argmin()
+    prediction = Recognizer(EXPORTS / "digits.onnx")(mnist_test.images)
+    best, is_digit = prediction.confidences, prediction.digitness >= 0.5
+    below, above = np.where((best < SURE) & is_digit, best, 0).argmax(), np.where(best >= SURE, best, 2).argmin()
     choose(page, "below.png", png(mnist_test.images[below]))
     shows(page, "#verdict", re.compile(r"^not sure: \d or \d$"))
     choose(page, "above.png", png(mnist_test.images[above]))
     shows(page, "#verdict", re.compile(r"^\d+(\.\d)?%$"))
 
 
-def test_the_page_is_not_sure_of_some_that_is_no_digit(page):
-    # Of some it is: what the network was never shown, it may take for a digit with confidence.
+def test_the_page_says_of_some_that_it_is_no_digit(page):
+    # Of some it does not: a square is much like a 0.
     verdicts = []
     for strokes in NO_DIGITS.values():
         draw(page, strokes)
@@ -227,7 +228,7 @@ def test_the_page_is_not_sure_of_some_that_is_no_digit(page):
         verdicts.append(page.locator("#spoken").inner_text())
         page.click("#clear")
         shows(page, "#spoken", "")
-    assert any("not sure" in verdict for verdict in verdicts)
+    assert any("probably no digit" in verdict for verdict in verdicts)
 
 
 def test_the_lock_names_no_registry():

@@ -1,0 +1,32 @@
+"""`flaxdigits explain`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flaxdigits_cli.models import ModelOption, find_model
+
+
+def run(
+    picture: Annotated[Path, typer.Argument(metavar="PICTURE", help="A picture of a digit or of a page.")],
+    model: ModelOption = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="OUT.png", help="The sheet; by default PICTURE-explained.png here.")
+    ] = None,
+) -> int:
+    """Writes a sheet that shows what the model was given and what it made of it, and says so in words."""
+    from flaxdigits import atomic
+    from flaxdigits.explanation import explain
+    from flaxdigits.inference.recognizer import Recognizer
+    from flaxdigits.pictures.reading import read_image
+
+    recognizer = Recognizer(find_model(model))
+    found = explain(read_image(picture), recognizer)
+    path = out or Path(f"{picture.stem}-explained.png")
+    with atomic.replacing(path) as beside:
+        found.sheet.save(beside, "PNG")
+    for sentence in found.words:
+        print(sentence)
+    print(path)
+    return 0

@@ -1,0 +1,168 @@
+"""The digits of a picture: of one digit, or of a page with lines of numbers."""
+
+import math
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from flaxdigits.errors import DataError
+from flaxdigits.extras import require
+from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.pictures.normalization import Box, locate, scaled_box
+from flaxdigits.pictures.reading import Picture, name_of, read_grey
+
+if TYPE_CHECKING:
+    from flaxdigits.lattice import Read
+
+Mode = Literal["auto", "single", "page"]
+
+SMALL = 64  # longest side of a picture that is of one digit, pixels
+ALMOST = 0.9  # of the certainty of a page's digits, from which they are taken for parts of one
+EVEN = 0.5  # certainty from which a reading speaks for the way in which a page was taken, and below which against it
+PARTS = 4  # most digits that may be parts of one
+SURE = 0.46  # of the threshold: the mean digitness of a number's digits from which a doubtful one stands
+DOUBTFUL = 0.004  # of the threshold: the digitness of such a one
+NUMBER_GAP = 0.5  # between two numbers, in heights of the line's digits
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A digit as it was read.
+
+    Attributes:
+        line: of the page, from 1.
+        number: of the line, from 1.
+        digit: 0 to 9.
+        probability: of the digit among the ten, 0..1.
+        digitness: 1 = surely a digit, 0 = surely none.
+        refused: whether it counts as no digit.
+        box: left, top, right, bottom, pixels of the picture, the last two outside; None for a digit of a data file.
+    """
+
+    line: int
+    number: int
+    digit: int
+    probability: float
+    digitness: float
+    refused: bool
+    box: Box | None
+
+
+def read_digits(
+    picture: Picture,
+    recognizer: Recognizer | None = None,
+    mode: Mode = "auto",
+    threshold: float | None = None,
+    name: str | None = None,
+) -> list[Reading]:
+    """Reads the digits of a picture, line by line from the top, each from left to right.
+
+    Args:
+        picture: as for `read_picture`.
+        recognizer: the model; the shipped one by default.
+        mode: "single" for a picture of one digit, "page" for one of several; "auto" tells them apart, and takes every
+            picture for one of a digit where OpenCV is not installed or the model does not give the digitness.
+        threshold: least digitness of what is not refused. By default the model's, and less for a doubtful digit among
+            others of its number.
+        name: the name used in messages; by default the path.
+
+    Returns:
+        The digits, those of a page with refused ones among them; none if nothing stands out from the paper.
+
+    Raises:
+        DataError: if the source is not a picture.
+        MissingExtraError: for a page without OpenCV.
+    """
+    recognizer = recognizer or Recognizer()
+    grey = read_grey(picture, name_of(picture, name))
+    if mode == "page":
+        return read_page(grey, recognizer, threshold)
+    single = read_single(grey, recognizer, threshold)
+    if mode == "single" or not (recognizer.threshold and max(grey.shape) > SMALL and find_spec("cv2")):
+        return single
+    found = read_page(grey, recognizer, threshold)
+    digits = [reading for reading in found if not reading.refused]
+    may_be_one = len(digits) <= PARTS and all(is_inside(digit.box, one.box) for digit in digits for one in single)
+    if may_be_one and certainty(single) >= ALMOST * certainty(digits):
+        return single
+    return found if len(digits) > 1 else digits
+
+
+def is_inside(inner: Box | None, outer: Box | None) -> bool:
+    """Returns whether the middle of a box is in another one."""
+    assert inner is not None
+    assert outer is not None
+    x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
+    return outer[0] <= x <= outer[2] and outer[1] <= y <= outer[3]
+
+
+def certainty(readings: list[Reading]) -> float:
+    """Returns the mean probability that a digit is read rightly; 0 without any."""
+    return sum(reading.digitness * reading.probability for reading in readings) / max(1, len(readings))
+
+
+def read_single(grey: np.ndarray, recognizer: Recognizer, threshold: float | None) -> list[Reading]:
+    """Reads a picture of one digit; none if nothing stands out from the paper."""
+    try:
+        pixels, box = locate(grey)
+    except DataError:
+        return []
+    digits, probabilities, digitness = recognizer(pixels[None])
+    digit = int(digits[0])
+    refused = bool(digitness[0] < (recognizer.threshold if threshold is None else threshold))
+    return [Reading(1, 1, digit, float(probabilities[0, digit]), float(digitness[0]), refused, box)]
+
+
+def read_page(grey: np.ndarray, recognizer: Recognizer, threshold: float | None) -> list[Reading]:
+    """Reads a picture of several digits.
+
+    Args:
+        grey: float32 [height, width], 0 black .. 255 white.
+        recognizer: the model.
+        threshold: as for `read_digits`.
+    """
+    require("pages", "reading a page")
+    from flaxdigits.pictures.sheet import find_sheets
+    from flaxdigits.pictures.strokes import may_be_light
+
+    ways = [(sheet, light_ink) for sheet in find_sheets(grey) for light_ink in may_be_light(sheet)]
+    found = [read_sheet(*way, recognizer, threshold) for way in ways]
+    return max(found, key=lambda readings: sum(certainty([reading]) - EVEN for reading in readings))
+
+
+def read_sheet(grey: np.ndarray, light_ink: bool, recognizer: Recognizer, threshold: float | None) -> list[Reading]:
+    """Reads a page that fills the picture."""
+    from flaxdigits.lattice import read_lines
+    from flaxdigits.pictures.layout import find_lines
+    from flaxdigits.pictures.strokes import find_strokes
+
+    strokes = find_strokes(grey, light_ink)
+    lines = find_lines(strokes)
+    found: list[Reading] = []
+    for row, (line, digits) in enumerate(zip(lines, read_lines(lines, recognizer), strict=True), 1):
+        for number, members in enumerate(numbers_of(digits, line.height), 1):
+            least = least_digitness(members, recognizer.threshold) if threshold is None else threshold
+            for box, digit, probability, digitness in members:
+                place = scaled_box(box, strokes.ink.shape, grey.shape)
+                found.append(Reading(row, number, digit, probability, digitness, digitness < least, place))
+    return found
+
+
+def numbers_of(digits: list["Read"], height: float) -> list[list["Read"]]:
+    """Divides a line's digits into numbers, where a gap separates them."""
+    numbers: list[list[Read]] = []
+    end = -math.inf
+    for digit in digits:
+        if digit.box[0] - end > NUMBER_GAP * height:
+            numbers.append([])
+        numbers[-1].append(digit)
+        end = max(end, digit.box[2])
+    return numbers
+
+
+def least_digitness(number: list["Read"], threshold: float) -> float:
+    """Returns the digitness below which a digit of a number is refused: less where its neighbours are digits."""
+    mean = sum(digit.digitness for digit in number) / len(number)
+    return threshold * (DOUBTFUL if len(number) > 1 and mean >= SURE * threshold else 1)

@@ -1,0 +1,70 @@
+"""Cuts through ink that may be several digits: paths from the top to the bottom that cross little of it."""
+
+import numpy as np
+
+MOST_PIECES = 4  # of one digit
+WIDEST = 1.5  # of a digit of several pieces, in heights of the digits
+SIDEWAYS = 0.15  # cost of a step to the side, where a pixel of full ink costs 1
+CUTS = 3.0  # for a width of the digits' height
+WIDE = 0.7  # width from which ink may be several digits, as a share of the digits' height
+LEAST_INK = 0.2  # between two cuts, as a share of the ink on a width of the digits' height
+
+
+def most_cuts(width: int, height: float) -> int:
+    """Returns through how many places ink may be cut that is so wide, where digits are so high."""
+    return int(CUTS * width / height) if width > WIDE * height else 0
+
+
+def find_cuts(ink: np.ndarray, height: float, most: int) -> list[np.ndarray]:
+    """Returns paths along which ink may be cut, from left to right.
+
+    Each is the cheapest from the top to its place at the bottom, found by dynamic programming as a seam is.
+
+    Args:
+        ink: float32 [height, width] in 0..1.
+        height: of the digits, pixels.
+        most: how many paths, the cheapest ones.
+
+    Returns:
+        int [height] each: the first column right of the path in each row.
+    """
+    if not most:
+        return []
+    paths, costs = seams(ink)
+    sums = np.pad(np.cumsum(ink, axis=1), ((0, 0), (1, 0)))
+    left = sums[np.arange(len(ink)), paths].sum(axis=1)  # ink on the left of each path
+    least = LEAST_INK * sums[:, -1].sum() * height / ink.shape[1]
+    chosen = [0.0, float(sums[:, -1].sum())]
+    found = []
+    for path in np.argsort(costs, kind="stable"):
+        if all(abs(left[path] - other) >= least for other in chosen):
+            chosen.append(float(left[path]))
+            found.append(int(path))
+        if len(found) == most:
+            break
+    return [paths[path] for path in sorted(found, key=lambda path: left[path])]
+
+
+def seams(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the cheapest path to each column of the last row, int [width, height], and its cost, float [width]."""
+    rows, columns = ink.shape
+    cost, steps = ink[0].astype(np.float64), np.zeros(ink.shape, np.int64)
+    for row in range(1, rows):
+        padded = np.pad(cost, 1, constant_values=np.inf)
+        choices = np.stack([padded[1:-1], padded[:-2] + SIDEWAYS, padded[2:] + SIDEWAYS])
+        best = choices.argmin(axis=0)
+        steps[row] = np.array([0, -1, 1])[best]
+        cost = choices[best, np.arange(columns)] + ink[row]
+    paths = np.zeros((columns, rows), np.int64)
+    place = np.arange(columns)
+    for row in range(rows - 1, -1, -1):
+        paths[:, row] = place
+        place = place + steps[row, place]
+    return paths, cost
+
+
+def cut_apart(ink: np.ndarray, cuts: list[np.ndarray]) -> list[np.ndarray]:
+    """Returns the ink left of the first cut, between cuts, and right of the last; each as large as the whole."""
+    columns = np.arange(ink.shape[1])
+    part = sum((columns >= cut[:, None] for cut in cuts), np.zeros(ink.shape, np.int64))
+    return [np.where(part == number, ink, 0) for number in range(len(cuts) + 1)]

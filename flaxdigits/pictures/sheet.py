@@ -1,0 +1,63 @@
+"""A sheet of paper on a darker desk: found, and the desk painted over. By OpenCV, the extra `pages`."""
+
+import cv2
+import numpy as np
+
+from flaxdigits.pictures.strokes import smaller_copy
+
+SMALL_SIDE = 240  # longest side of the copy on which the sheet is looked for, pixels
+LEAST_AREA, MOST_AREA = 0.03, 0.9  # of a sheet, as shares of the picture
+FREE = 0.02  # share of the border on the sheet, below which the desk is all around it
+MOST_BORDER = 0.35  # share of the picture's border on the sheet; light beside a shadow has more of it
+DARKER = 0.67  # of the desk, at most, as a share of the sheet's shade; shadows are seldom so deep
+SOLID = 0.9  # share of a sheet in its convex hull: a sheet has four straight sides
+CORNERS = 6  # most corners of its outline, after straightening it by
+STRAIGHTENED = 0.03  # of its length
+MARGIN = 0.015  # of the picture's longest side: what is painted over of the sheet's edge
+
+
+def find_sheets(grey: np.ndarray) -> list[np.ndarray]:
+    """Returns a picture with what is around a sheet in the sheet's shade, and the picture itself.
+
+    The first alone for a sheet with a desk all around it; the second alone without a sheet. A lighter part at the
+    border may be a sheet or light beside a deep shadow: then both.
+
+    Args:
+        grey: float32 [height, width], 0 black .. 255 white.
+    """
+    small = smaller_copy(grey, SMALL_SIDE)
+    outline = find_outline(small)
+    if outline is None:
+        return [grey]
+    mask = cv2.fillPoly(np.zeros(small.shape, np.uint8), [outline], 1)
+    edge = 2 * max(1, round(MARGIN * max(small.shape))) + 1
+    inner = cv2.erode(mask, np.ones((edge, edge), np.uint8), borderValue=1)
+    if not inner.any():
+        return [grey]
+    keep = cv2.resize(inner, grey.shape[::-1], interpolation=cv2.INTER_NEAREST).astype(bool)
+    sheet = np.where(keep, grey, np.float32(np.median(small[inner > 0])))
+    return [sheet] if on_border(mask) <= FREE else [sheet, grey]
+
+
+def find_outline(small: np.ndarray) -> np.ndarray | None:
+    """Returns the corners of a lighter sheet, int32 [corners, 1, 2], None without one; `small` is uint8."""
+    _, light = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    outlines, _ = cv2.findContours(light, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    if not outlines:
+        return None
+    hull = cv2.convexHull(max(outlines, key=cv2.contourArea))
+    mask = cv2.fillPoly(np.zeros(small.shape, np.uint8), [hull], 1).astype(bool)
+    straight = cv2.approxPolyDP(hull, STRAIGHTENED * cv2.arcLength(hull, True), True)
+    is_sheet = (
+        LEAST_AREA <= mask.mean() <= MOST_AREA
+        and on_border(mask) <= MOST_BORDER
+        and max(map(cv2.contourArea, outlines)) >= SOLID * cv2.contourArea(hull)
+        and len(straight) <= CORNERS
+        and float(np.median(small[~mask])) <= DARKER * float(np.median(small[mask]))
+    )
+    return hull if is_sheet else None
+
+
+def on_border(mask: np.ndarray) -> float:
+    """Returns the share of the picture's border that is in a mask."""
+    return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())
