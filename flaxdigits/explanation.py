@@ -9,8 +9,9 @@ from flaxdigits.annotation import READ, REFUSED, annotate
 from flaxdigits.extras import require
 from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.lattice import Group, groups_of, read_lines
-from flaxdigits.pages import Mode, Reading, read_digits
+from flaxdigits.pages import Mode, Reading, read_digits, read_single
 from flaxdigits.pictures.layout import Line
+from flaxdigits.pictures.normalization import locate
 from flaxdigits.pictures.reading import read_grey
 
 WIDTH = 900  # of the sheet, pixels
@@ -52,6 +53,7 @@ def explain(picture: Image.Image, recognizer: Recognizer, mode: Mode = "auto") -
     readings = read_digits(picture, recognizer, mode)
     grey = read_grey(picture)
     sheet = find_sheets(grey)[0]
+    as_one = bool(readings) and readings == read_single(grey, recognizer, None)
     light_ink = may_be_light(sheet)[0]
     strokes = find_strokes(sheet, light_ink)
     lines = find_lines(strokes)
@@ -60,11 +62,13 @@ def explain(picture: Image.Image, recognizer: Recognizer, mode: Mode = "auto") -
         f"ink: {'lighter' if light_ink else 'darker'} than the paper, by up to {strokes.ink.max():.0%}",
         f"components of ink: {len(strokes.boxes)}; in lines of writing: {len(lines)}",
         *(words_of(number, line) for number, line in enumerate(lines, 1)),
+        *(["read as one digit, the picture as a whole, and not by its lines"] if as_one else []),
         *(warnings_of(readings)),
     ]
     panels = [
         fitted(annotate(picture, readings)),
         fitted(draw_pieces(strokes.ink, lines)),
+        *([Image.fromarray(255 - locate(grey)[0]).resize((TILE, TILE), Image.Resampling.NEAREST)] if as_one else []),
         *(draw_groups(line, recognizer) for line in lines),
     ]
     return Explanation(stacked(panels), words, readings)

@@ -131,12 +131,15 @@ def test_a_page_is_a_row_for_each_line_and_a_record_for_each_digit(empty, invoke
 
 def test_a_page_is_annotated_and_explained(empty, invoke, mnist_test):
     write_page("page.png", mnist_test)
+    Image.fromarray(255 - mnist_test.images[0]).resize((200, 200)).save("seven.png")
     assert invoke("predict", "page.png", "--annotate", "drawn.png")[0] == 0
     code, stdout, _ = invoke("explain", "page.png")
     assert code == 0
     assert "in lines of writing: 2" in stdout
     assert stdout.splitlines()[-1] == "page-explained.png"
-    for name in ("drawn.png", "page-explained.png"):
+    assert "read as one digit" not in stdout
+    assert "read as one digit" in invoke("explain", "seven.png")[1]
+    for name in ("drawn.png", "page-explained.png", "seven-explained.png"):
         with Image.open(empty / name) as picture:
             assert picture.mode == "RGB"
 
