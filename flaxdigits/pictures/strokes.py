@@ -18,6 +18,7 @@ NOISE_MARGIN = 5.0  # least contrast of ink, in standard deviations of the paper
 STRONGEST = 0.002  # share of the pixels, those that differ most from the paper, that decide which is ink
 DARKEST = 8.0  # of 255; a darker paper's shade counts as this
 RULE_LENGTH = 0.15  # least length of a ruled line, as a share of the page's width or height
+RULE_RATIO = 15  # least length of a ruled line, in widths of the widest; a 1 may be as straight, and is shorter
 RULE_WIDTH = 9  # of the widest ruled line, pixels
 RULE_GAP = 9  # pixels of a ruled line that noise may break; the gaps between digits are wider
 RULE_SMOOTHING = 41  # pixels along a ruled line over which its contrast is averaged
@@ -137,5 +138,5 @@ def find_rules(contrast: np.ndarray, noise: float, axis: int) -> tuple[np.ndarra
     thin = along - cv2.morphologyEx(along, cv2.MORPH_OPEN, np.ones((RULE_WIDTH, 1), np.uint8))
     found = (thin > max(FAINTEST_RULE, NOISE_MARGIN * noise / RULE_GAP**0.5)).astype(np.uint8)
     found = cv2.dilate(found, np.ones((3, 1), np.uint8))
-    long = np.ones((1, int(RULE_LENGTH * contrast.shape[1])), np.uint8)
+    long = np.ones((1, max(RULE_RATIO * RULE_WIDTH, int(RULE_LENGTH * contrast.shape[1]))), np.uint8)
     return cv2.morphologyEx(found, cv2.MORPH_OPEN, long).astype(bool), cv2.blur(contrast, (RULE_SMOOTHING, 1))

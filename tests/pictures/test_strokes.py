@@ -112,3 +112,10 @@ def test_a_sheet_in_a_corner_may_be_light_beside_a_shadow():
 def test_a_page_that_fills_the_picture_is_left_alone(picture):
     (found,) = find_sheets(np.float32(picture))
     assert np.array_equal(found, picture)
+
+
+@pytest.mark.parametrize("text", ["12", "17", "111", "1234", "11 4"])
+def test_an_upright_1_on_a_small_picture_is_no_ruled_line(text):
+    image = Image.new("L", (60 * len(text), 100), 255)
+    ImageDraw.Draw(image).text((15, 50), text, fill=0, font_size=60, anchor="lm")
+    assert sum(map(len, boxes(np.asarray(image, np.float32)))) == len(text.replace(" ", ""))
