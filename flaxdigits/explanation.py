@@ -53,7 +53,7 @@ def explain(picture: Image.Image, recognizer: Recognizer, mode: Mode = "auto") -
     readings = read_digits(picture, recognizer, mode)
     grey = read_grey(picture)
     sheet = find_sheets(grey)[0]
-    as_one = bool(readings) and readings == read_single(grey, recognizer, None)
+    as_one = bool(readings) and readings == read_single(grey, recognizer)
     light_ink = may_be_light(sheet)[0]
     strokes = find_strokes(sheet, light_ink)
     lines = find_lines(strokes)

@@ -1,7 +1,7 @@
 """The digits of a picture: of one digit, or of a page with lines of numbers."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
@@ -75,14 +75,24 @@ def read_digits(
         DataError: if the source is not a picture.
         MissingExtraError: for a page without OpenCV.
     """
-    recognizer = recognizer or Recognizer()
-    grey = read_grey(picture, name_of(picture, name))
+    found = read_as(read_grey(picture, name_of(picture, name)), recognizer or Recognizer(), mode)
+    return found if threshold is None else [replace(one, refused=one.digitness < threshold) for one in found]
+
+
+def read_as(grey: np.ndarray, recognizer: Recognizer, mode: Mode) -> list[Reading]:
+    """Reads the digits of a picture as `read_digits` does, at the model's threshold.
+
+    Args:
+        grey: float32 [height, width], 0 black .. 255 white.
+        recognizer: the model.
+        mode: as for `read_digits`.
+    """
     if mode == "page":
-        return read_page(grey, recognizer, threshold)
-    single = read_single(grey, recognizer, threshold)
+        return read_page(grey, recognizer)
+    single = read_single(grey, recognizer)
     if mode == "single" or not (recognizer.threshold and max(grey.shape) > SMALL and find_spec("cv2")):
         return single
-    found = read_page(grey, recognizer, threshold)
+    found = read_page(grey, recognizer)
     digits = [reading for reading in found if not reading.refused]
     may_be_one = len(digits) <= PARTS and all(is_inside(digit.box, one.box) for digit in digits for one in single)
     if may_be_one and certainty(single) >= ALMOST * certainty(digits):
@@ -103,7 +113,7 @@ def certainty(readings: list[Reading]) -> float:
     return sum(reading.digitness * reading.probability for reading in readings) / max(1, len(readings))
 
 
-def read_single(grey: np.ndarray, recognizer: Recognizer, threshold: float | None) -> list[Reading]:
+def read_single(grey: np.ndarray, recognizer: Recognizer) -> list[Reading]:
     """Reads a picture of one digit; none if nothing stands out from the paper."""
     try:
         pixels, box = locate(grey)
@@ -111,28 +121,27 @@ def read_single(grey: np.ndarray, recognizer: Recognizer, threshold: float | Non
         return []
     digits, probabilities, digitness = recognizer(pixels[None])
     digit = int(digits[0])
-    refused = bool(digitness[0] < (recognizer.threshold if threshold is None else threshold))
+    refused = bool(digitness[0] < recognizer.threshold)
     return [Reading(1, 1, digit, float(probabilities[0, digit]), float(digitness[0]), refused, box)]
 
 
-def read_page(grey: np.ndarray, recognizer: Recognizer, threshold: float | None) -> list[Reading]:
+def read_page(grey: np.ndarray, recognizer: Recognizer) -> list[Reading]:
     """Reads a picture of several digits.
 
     Args:
         grey: float32 [height, width], 0 black .. 255 white.
         recognizer: the model.
-        threshold: as for `read_digits`.
     """
     require("pages", "reading a page")
     from flaxdigits.pictures.sheet import find_sheets
     from flaxdigits.pictures.strokes import may_be_light
 
     ways = [(sheet, light_ink) for sheet in find_sheets(grey) for light_ink in may_be_light(sheet)]
-    found = [read_sheet(*way, recognizer, threshold) for way in ways]
+    found = [read_sheet(*way, recognizer) for way in ways]
     return max(found, key=lambda readings: sum(certainty([reading]) - EVEN for reading in readings))
 
 
-def read_sheet(grey: np.ndarray, light_ink: bool, recognizer: Recognizer, threshold: float | None) -> list[Reading]:
+def read_sheet(grey: np.ndarray, light_ink: bool, recognizer: Recognizer) -> list[Reading]:
     """Reads a page that fills the picture."""
     from flaxdigits.lattice import read_lines
     from flaxdigits.pictures.layout import find_lines
@@ -143,7 +152,7 @@ def read_sheet(grey: np.ndarray, light_ink: bool, recognizer: Recognizer, thresh
     found: list[Reading] = []
     for row, (line, digits) in enumerate(zip(lines, read_lines(lines, recognizer), strict=True), 1):
         for number, members in enumerate(numbers_of(digits, line.height), 1):
-            least = least_digitness(members, recognizer.threshold) if threshold is None else threshold
+            least = least_digitness(members, recognizer.threshold)
             for box, digit, probability, digitness in members:
                 place = scaled_box(box, strokes.ink.shape, grey.shape)
                 found.append(Reading(row, number, digit, probability, digitness, digitness < least, place))

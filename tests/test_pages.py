@@ -118,3 +118,9 @@ def test_a_model_without_digitness_reads_one_digit_unless_it_is_told_otherwise(p
     plain = Recognizer(tiny_model)
     assert len(read_digits(page, plain)) == 1
     assert len(read_digits(page, plain, "page")) > 4
+
+
+def test_a_threshold_does_not_change_what_is_found(page, recognizer):
+    found, strict = read_digits(page, recognizer), read_digits(page, recognizer, threshold=1)
+    assert [reading.box for reading in strict] == [reading.box for reading in found]
+    assert all(reading.refused for reading in strict)

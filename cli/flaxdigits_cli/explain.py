@@ -24,6 +24,8 @@ def run(
     recognizer = Recognizer(find_model(model))
     found = explain(read_image(picture), recognizer)
     path = out or Path(f"{picture.stem}-explained.png")
+    if path.exists() and path.samefile(picture):
+        raise typer.BadParameter("--out would replace the picture; name another file")
     with atomic.replacing(path) as beside:
         found.sheet.save(beside, "PNG")
     for sentence in found.words:

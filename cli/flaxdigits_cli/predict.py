@@ -52,6 +52,8 @@ def run(
     names, unread = expanded(files)
     if annotate and (len(names) != 1 or names[0] == STANDARD_INPUT):
         raise typer.BadParameter("--annotate takes one picture")
+    if annotate and annotate.exists() and annotate.samefile(names[0]):
+        raise typer.BadParameter("--annotate would replace the picture; name another file")
     results: Iterable[Result] = read(names, Options(find_model(model), mode, min_confidence), unread)
     if annotate:
         results = list(results)

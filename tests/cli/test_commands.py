@@ -160,7 +160,14 @@ def test_a_letter_is_no_digit_until_the_least_confidence_is_lowered(empty, invok
 
 
 @pytest.mark.parametrize(
-    "words", [("--single", "--page"), ("--min-confidence", "2"), ("seven.png", "--annotate", "a.png")]
+    "words",
+    [
+        ("--single", "--page"),
+        ("--min-confidence", "2"),
+        ("--min-confidence", "nan"),
+        ("seven.png", "--annotate", "a.png"),
+        ("--annotate", "seven.png"),
+    ],
 )
 def test_what_excludes_each_other_is_a_usage_error(words, here, invoke):
     assert invoke("predict", "seven.png", *words)[0] == 2
