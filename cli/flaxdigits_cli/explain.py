@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from flaxdigits_cli.models import ModelOption, find_model
+from flaxdigits_cli.show import refuse_replacing
 
 
 def run(
@@ -21,11 +22,9 @@ def run(
     from flaxdigits.inference.recognizer import Recognizer
     from flaxdigits.pictures.reading import read_image
 
-    recognizer = Recognizer(find_model(model))
-    found = explain(read_image(picture), recognizer)
     path = out or Path(f"{picture.stem}-explained.png")
-    if path.exists() and path.samefile(picture):
-        raise typer.BadParameter("--out would replace the picture; name another file")
+    refuse_replacing(picture, path, "--out")
+    found = explain(read_image(picture), Recognizer(find_model(model)))
     with atomic.replacing(path) as beside:
         found.sheet.save(beside, "PNG")
     for sentence in found.words:

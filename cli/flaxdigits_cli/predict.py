@@ -14,7 +14,7 @@ from flaxdigits.errors import DataError
 from flaxdigits.extras import install_command, missing
 from flaxdigits.pages import Mode, Reading
 from flaxdigits_cli.models import ModelOption, find_model
-from flaxdigits_cli.show import note, reading_bar
+from flaxdigits_cli.show import note, reading_bar, refuse_replacing
 
 Format = Literal["table", "csv", "json", "jsonl"]
 
@@ -52,8 +52,8 @@ def run(
     names, unread = expanded(files)
     if annotate and (len(names) != 1 or names[0] == STANDARD_INPUT):
         raise typer.BadParameter("--annotate takes one picture")
-    if annotate and annotate.exists() and annotate.samefile(names[0]):
-        raise typer.BadParameter("--annotate would replace the picture; name another file")
+    if annotate:
+        refuse_replacing(Path(names[0]), annotate, "--annotate")
     results: Iterable[Result] = read(names, Options(find_model(model), mode, min_confidence), unread)
     if annotate:
         results = list(results)

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 if TYPE_CHECKING:
     from flaxdigits.training.loop import Progress
 
@@ -16,6 +18,12 @@ MANY_FILES = 100  # from which reading them has a progress bar
 def note(message: str) -> None:
     """Prints a line that is not a result."""
     print(message, file=sys.stderr, flush=True)
+
+
+def refuse_replacing(picture: Path, out: Path, option: str) -> None:
+    """Raises a usage error if an output would replace the picture that it is made of."""
+    if out.exists() and picture.exists() and out.samefile(picture):
+        raise typer.BadParameter(f"{option} would replace the picture; name another file")
 
 
 def note_temperature(temperature: float) -> None:

@@ -279,3 +279,12 @@ def test_doctor_lists_what_is_installed(invoke):
     assert report["jax_devices"] == ["1 cpu"]
     assert report["training_precision"] in ("float32", "bfloat16")
     assert "trains on" in invoke("doctor")[1]
+
+
+def test_a_picture_that_is_not_there_is_one_line_beside_an_output_that_is(here, invoke):
+    (here / "drawn.png").write_text("of before")
+    for words in (("predict", "gone.png", "--annotate", "drawn.png"), ("explain", "gone.png", "--out", "drawn.png")):
+        code, _, stderr = invoke(*words)
+        assert (code, stderr.count("\n")) == (1, 1)
+    assert (here / "drawn.png").read_text() == "of before"
+    assert invoke("explain", "seven.png", "--out", "seven.png")[0] == 2
