@@ -44,3 +44,9 @@ def write_text(path: Path, text: str) -> None:
     """Writes `text` to `path` as UTF-8, whole or not at all."""
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes `content` to `path`, whole or not at all."""
+    with replacing(path) as beside:
+        beside.write_bytes(content)

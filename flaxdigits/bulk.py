@@ -82,9 +82,7 @@ def read_file(name: str, recognizer: Recognizer, options: Options) -> list[Resul
     prediction = recognizer(source.images)
     figures = (prediction.digits, prediction.confidences, prediction.digitness, prediction.digitness < threshold)
     values = zip(*(array.tolist() for array in figures), strict=True)
-    readings = (
-        Reading(1, 1, digit, probability, digitness, refused, None) for digit, probability, digitness, refused in values
-    )
+    readings = (Reading(1, 1, *found, None, pixels) for found, pixels in zip(values, source.images, strict=True))
     return [Result(name, [reading]) for name, reading in zip(source.names, readings, strict=True)]
 
 

@@ -38,6 +38,7 @@ class Read(NamedTuple):
     digit: int
     probability: float
     digitness: float
+    pixels: np.ndarray  # of the group
 
 
 def read_lines(lines: list[Line], recognizer: Recognizer) -> list[list[Read]]:
@@ -64,7 +65,7 @@ def shape_cost(group: Group, line: Line) -> float:
 def read_of(group: Group, prediction: Prediction, index: int) -> Read:
     """Returns what a group was read as."""
     figures = float(prediction.confidences[index]), float(prediction.digitness[index])
-    return Read(group.box, int(prediction.digits[index]), *figures)
+    return Read(group.box, int(prediction.digits[index]), *figures, group.pixels)
 
 
 def groups_of(line: Line) -> list[Group]:

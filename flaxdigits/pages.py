@@ -1,7 +1,7 @@
 """The digits of a picture: of one digit, or of a page with lines of numbers."""
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
 
@@ -39,6 +39,7 @@ class Reading:
         digitness: 1 = surely a digit, 0 = surely none.
         refused: whether it counts as no digit.
         box: left, top, right, bottom, pixels of the picture, the last two outside; None for a digit of a data file.
+        pixels: as the model was given it, uint8 [28, 28], 0 = paper, 255 = ink.
     """
 
     line: int
@@ -48,6 +49,7 @@ class Reading:
     digitness: float
     refused: bool
     box: Box | None
+    pixels: np.ndarray = field(compare=False, repr=False)
 
 
 def read_digits(
@@ -122,7 +124,7 @@ def read_single(grey: np.ndarray, recognizer: Recognizer) -> list[Reading]:
     digits, probabilities, digitness = recognizer(pixels[None])
     digit = int(digits[0])
     refused = bool(digitness[0] < recognizer.threshold)
-    return [Reading(1, 1, digit, float(probabilities[0, digit]), float(digitness[0]), refused, box)]
+    return [Reading(1, 1, digit, float(probabilities[0, digit]), float(digitness[0]), refused, box, pixels)]
 
 
 def read_page(grey: np.ndarray, recognizer: Recognizer) -> list[Reading]:
@@ -153,9 +155,9 @@ def read_sheet(grey: np.ndarray, light_ink: bool, recognizer: Recognizer) -> lis
     for row, (line, digits) in enumerate(zip(lines, read_lines(lines, recognizer), strict=True), 1):
         for number, members in enumerate(numbers_of(digits, line.height), 1):
             least = least_digitness(members, recognizer.threshold)
-            for box, digit, probability, digitness in members:
+            for box, digit, probability, digitness, pixels in members:
                 place = scaled_box(box, strokes.ink.shape, grey.shape)
-                found.append(Reading(row, number, digit, probability, digitness, digitness < least, place))
+                found.append(Reading(row, number, digit, probability, digitness, digitness < least, place, pixels))
     return found
 
 

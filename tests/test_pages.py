@@ -77,7 +77,9 @@ def test_a_threshold_of_1_refuses_everything(page, recognizer):
 
 
 def reads(*places):
-    return [Read((left, 0, right, 50), 1, 1.0, digitness) for left, right, digitness in places]
+    return [
+        Read((left, 0, right, 50), 1, 1.0, digitness, np.zeros((28, 28), np.uint8)) for left, right, digitness in places
+    ]
 
 
 def test_a_gap_of_half_the_height_separates_numbers():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flaxdigits.data.load import MNIST_TEST, load
-from flaxdigits_cli.models import find_model
+from flaxdigits.inference.shipped import find_model
 from flaxdigits_cli.show import note
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from flaxdigits_cli.models import ModelOption, find_model
+from flaxdigits.inference.shipped import find_model
+from flaxdigits_cli.models import ModelOption
 from flaxdigits_cli.show import refuse_replacing
 
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from flaxdigits_cli.models import Model, find_model
+from flaxdigits.inference.shipped import find_model
+from flaxdigits_cli.models import Model
 
 if TYPE_CHECKING:
     from flaxdigits.inference.inspection import Inspection

@@ -25,6 +25,7 @@ COMMANDS = {
     "eval": "Evaluate a model on labelled digits.",
     "export": "Export a run's network as one ONNX file.",
     "predict": "Read digits from pictures, CSV or .npz files.",
+    "label": "Sort the digits of pictures into folders, to train on.",
     "explain": "Show what was made of a picture, and why.",
     "submit": "Write Kaggle's submission file, and upload it.",
     "inspect": "Describe an .onnx file, and check its contract.",

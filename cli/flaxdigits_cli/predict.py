@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from flaxdigits.bulk import Options, Result, read_files
-from flaxdigits.data.inputs import STANDARD_INPUT, expand
-from flaxdigits.errors import DataError
-from flaxdigits.extras import install_command, missing
-from flaxdigits.pages import Mode, Reading
-from flaxdigits_cli.models import ModelOption, find_model
-from flaxdigits_cli.show import note, reading_bar, refuse_replacing
+from flaxdigits.bulk import Options, Result
+from flaxdigits.data.inputs import STANDARD_INPUT
+from flaxdigits.inference.shipped import find_model
+from flaxdigits.pages import Reading
+from flaxdigits_cli.models import ModelOption
+from flaxdigits_cli.reading import Files, Page, Single, exit_code, expanded, find_mode, read
+from flaxdigits_cli.show import refuse_replacing
 
 Format = Literal["table", "csv", "json", "jsonl"]
 
@@ -23,13 +23,10 @@ REFUSED = "?"  # in the place of a digit
 
 
 def run(
-    files: Annotated[
-        list[str],
-        typer.Argument(metavar="FILE...", help="Pictures, folders, Kaggle CSV or .npz files; - for standard input."),
-    ],
+    files: Files,
     model: ModelOption = None,
-    single: Annotated[bool, typer.Option("--single", help="Read each picture as one digit.")] = False,
-    page: Annotated[bool, typer.Option("--page", help="Read each picture as lines of numbers.")] = False,
+    single: Single = False,
+    page: Page = False,
     min_confidence: Annotated[
         float | None,
         typer.Option(
@@ -42,13 +39,9 @@ def run(
     ] = None,
 ) -> int:
     """Prints the digits that can be read, and the errors of the rest; returns 1 if there are any."""
-    if single and page:
-        raise typer.BadParameter("--single and --page exclude each other")
     if min_confidence != min_confidence:
         raise typer.BadParameter("--min-confidence is not a number")
-    mode: Mode = "single" if single else "page" if page else "auto"
-    if mode == "auto" and missing("pages"):
-        note(f"note: each picture is read as one digit; for several: {install_command('pages')}")
+    mode = find_mode(single, page)
     names, unread = expanded(files)
     if annotate and (len(names) != 1 or names[0] == STANDARD_INPUT):
         raise typer.BadParameter("--annotate takes one picture")
@@ -65,37 +58,7 @@ def run(
     width = max(map(len, names), default=0)
     for text in WRITERS[output_format](results, width):
         sys.stdout.write(text)
-    if len(unread) > 1 and len(names) > 1:
-        note(f"flaxdigits: {len(unread)} of {len(names)} files could not be read")
-    return 1 if unread else 0
-
-
-def expanded(files: list[str]) -> tuple[list[str], list[DataError]]:
-    """Returns the files, the pictures of folders among them, and the errors of folders."""
-    names: list[str] = []
-    unread: list[DataError] = []
-    for file in files:
-        try:
-            names += expand(file)
-        except DataError as error:
-            note(f"flaxdigits: {error}")
-            unread.append(error)
-    return names, unread
-
-
-def read(names: list[str], options: Options, unread: list[DataError]) -> Iterator[Result]:
-    """Yields what is read of files; adds the errors of the others to `unread`, and prints them."""
-    with reading_bar(len(names)) as (move, line):
-        for found in read_files(names, options):
-            move()
-            if isinstance(found, DataError):
-                line(f"flaxdigits: {found}")
-                unread.append(found)
-                continue
-            for result in found:
-                if not result.readings:
-                    line(f"note: {result.name}: no digit stands out from the paper")
-                yield result
+    return exit_code(names, unread)
 
 
 def write_annotated(picture: Path, readings: list[Reading], out: Path) -> None:
@@ -155,7 +118,8 @@ def _records(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
         for reading in readings:
             figures = {figure: round(getattr(reading, figure), 6) for figure in ("probability", "digitness")}
             box = list(reading.box) if reading.box else None
-            yield {"file": name} | vars(reading) | figures | {"box": box}
+            values = {key: value for key, value in vars(reading).items() if key != "pixels"}
+            yield {"file": name} | values | figures | {"box": box}
 
 
 def _json(results: Iterable[Result], _: int) -> Iterator[str]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flaxdigits.extras import require
-from flaxdigits_cli.models import ModelOption, find_model
+from flaxdigits.inference.shipped import find_model
+from flaxdigits_cli.models import ModelOption
 from flaxdigits_cli.show import command_line, note
 
 if TYPE_CHECKING:

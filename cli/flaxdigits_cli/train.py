@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Self
 
 import typer
 
+from flaxdigits.errors import ModelError
 from flaxdigits.extras import require
 from flaxdigits.training.config import PRESETS, Device, Moments, Precision, Preset, Streaming, TrainConfig
 from flaxdigits_cli.compilation_cache import use_compilation_cache
@@ -16,6 +17,7 @@ from flaxdigits_cli.show import note, note_temperature, recorded_command, traini
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from flaxdigits.data.digits import Digits
     from flaxdigits.export.export import ExportReport
     from flaxdigits.training.fit import Training
 
@@ -51,6 +53,10 @@ def run(
         Path | None, typer.Option(metavar="FILE", help="A configuration, such as a run's config.toml.")
     ] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume this run.")] = None,
+    source: Annotated[
+        str | None,
+        typer.Option("--from", metavar="MODEL", help="Fine-tune this model: an .onnx file, a run, or shipped."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run directory; runs/<date>-<time> by default.")
     ] = None,
@@ -75,21 +81,25 @@ def run(
         "data": data, "epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate, "hidden": hidden,
         "precision": precision, "adam_moments": adam_moments, "streaming": streaming, "device": device, "seed": seed,
     }  # fmt: skip
-    check_exclusive(preset, config, resume, out, changes)
+    check_exclusive(preset, config, resume, out, source, changes)
     require("train", "training")
     use_compilation_cache()
     if resume:
         recipe, start = resumed(resume)
+    elif source:
+        recipe, start = finetuned(source, changes, out)
     else:
         base = PRESETS[preset or "default"]
         recipe = TrainConfig.from_toml(config, **changes) if config else base.changed(**changes)
-        start = begun(recipe, out)
+        start = begun(read_data(recipe.data), recipe, out)
     training = watch(recipe, start)
     try:
         finish(training)
     except KeyboardInterrupt:
         note(f"trained, but not exported; export it with: flaxdigits export {training.run}")
         raise
+    if recipe.initial_weights:
+        compare(training)
     if evaluate:
         evaluate_finished(training)
 
@@ -109,28 +119,56 @@ def evaluate_finished(training: "Training") -> None:
 
 
 def check_exclusive(
-    preset: str | None, config: Path | None, resume: Path | None, out: Path | None, changes: dict[str, Any]
+    preset: str | None,
+    config: Path | None,
+    resume: Path | None,
+    out: Path | None,
+    source: str | None,
+    changes: dict[str, Any],
 ) -> None:
     """Raises a usage error for options that exclude each other."""
     if preset and config:
         raise typer.BadParameter("not together with --preset", param_hint="--config")
-    if resume and any(value is not None for value in (preset, config, out, *changes.values())):
+    if source and (preset or config or changes["hidden"]):
+        raise typer.BadParameter("not together with --preset, --config or --hidden", param_hint="--from")
+    if source and not changes["data"]:
+        raise typer.BadParameter(
+            "name the digits to learn, such as a folder that `label` has made", param_hint="--from"
+        )
+    if resume and any(value is not None for value in (preset, config, out, source, *changes.values())):
         raise typer.BadParameter("a run goes on with its own configuration; omit the rest", param_hint="--resume")
 
 
-def begun(config: TrainConfig, out: Path | None) -> "Start":
+def begun(digits: "Digits", config: TrainConfig, out: Path | None) -> "Start":
     """Returns a function that makes a new training."""
-    from flaxdigits.convention import INK
-    from flaxdigits.data.load import load
     from flaxdigits.training.fit import fit
 
-    source = Path(config.data)
-    digits = load(source.resolve() if source.exists() else config.data)  # in full, so that it resumes from anywhere
+    return partial(fit, digits, config, out)
+
+
+def finetuned(source: str, changes: dict[str, Any], out: Path | None) -> tuple[TrainConfig, "Start"]:
+    """Returns the configuration of a training that starts from a model, and a function that begins it."""
+    from flaxdigits.inference.shipped import SHIPPED, find_model
+    from flaxdigits.training.finetuning import finetuning
+
+    digits = read_data(changes["data"])
+    path = source if source == SHIPPED else find_model(source).resolve()
+    config = finetuning(path, len(digits), **changes)
+    return config, begun(digits, config, out)
+
+
+def read_data(data: str) -> "Digits":
+    """Reads labelled digits, and notes what may be wrong with them."""
+    from flaxdigits.convention import INK
+    from flaxdigits.data.load import load
+
+    source = Path(data)
+    digits = load(source.resolve() if source.exists() else data)  # in full, so that it resumes from anywhere
     if (digits.images[:: 1 + len(digits) // INVERSION_SAMPLE] > INK // 2).mean() > 0.5:
         note("warning: most pixels are ink (0 is paper, 255 is ink), so the images may have to be inverted")
     if len(digits) > SLOW_TO_READ:
         note(f"reading {len(digits):,} digits, for their SHA-256 and for test digits of MNIST among them")
-    return partial(fit, digits, config, out)
+    return digits
 
 
 def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
@@ -183,6 +221,27 @@ def finish(training: "Training") -> None:
     shared = Provenance.read(run.data).rows_in_mnist_test
     if shared:
         note(f"note: {shared} of MNIST's test digits are in the training data, so do not evaluate the model on them")
+
+
+def compare(training: "Training") -> None:
+    """Prints the errors on new and on old hands, of the fine-tuned network and of the one that it started from."""
+    from flaxdigits.data.load import MNIST_TEST, load
+    from flaxdigits.evaluation import Evaluation
+    from flaxdigits.inference.recognizer import Recognizer
+    from flaxdigits.inference.shipped import find_model
+    from flaxdigits_cli.eval import held_out
+
+    run, config = training.run, training.config
+    try:
+        models = [Recognizer(find_model(path)) for path in (config.initial_weights, run.path)]
+    except ModelError as error:
+        note(f"not compared with the model that it began with: {error}")
+        return
+    sets = {"new hands": held_out(run.path)} if config.validation else {}
+    for name, digits in (sets | {"old hands": load(MNIST_TEST)}).items():
+        before, after = (Evaluation.of(model, digits) for model in models)
+        shares = " -> ".join(f"{each.errors / len(digits):.2%}" for each in (before, after))
+        print(f"{name} {shares} misread ({before.errors} -> {after.errors} of {len(digits):,}: {digits.name})")
 
 
 def _compared(exported: "ExportReport") -> str:

@@ -9,7 +9,8 @@ import typer
 from flaxdigits.inference import shipped
 from flaxdigits.inference.golden import check_golden
 from flaxdigits.inference.recognizer import CPU, Recognizer
-from flaxdigits_cli.models import Model, find_model
+from flaxdigits.inference.shipped import find_model
+from flaxdigits_cli.models import Model
 
 
 def run(

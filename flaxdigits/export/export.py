@@ -77,8 +77,7 @@ def export_onnx(
     content = model.SerializeToString()
     gate = check_gate(content, expected, test, precision)
     path = Path(out) if out else run.path / file_name(precision)
-    with atomic.replacing(path) as beside:
-        beside.write_bytes(content)
+    atomic.write_bytes(path, content)
     return ExportReport(path, len(content), precision, temperature, metadata.weights_sha256, gate)
 
 
@@ -140,7 +139,8 @@ def make_metadata(
 ) -> Metadata:
     """Returns the metadata of an exported file; `accuracy` is the network's on the 10,000 test digits."""
     config, data = TrainConfig.from_toml(run.config), Provenance.read(run.data)
-    config = config.changed(data=base_name(config.data))  # the file is handed out, the paths of this machine are not
+    paths = ("data", "replay_data", "initial_weights")  # the file is handed out, the paths of this machine are not
+    config = config.changed(**{name: base_name(getattr(config, name)) for name in paths if getattr(config, name)})
     return Metadata(
         name=f"flaxdigits {type(network).__name__}",
         version=__version__,

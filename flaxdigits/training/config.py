@@ -28,7 +28,8 @@ Device = Literal["auto", "cpu", "gpu", "tpu"]
 Streaming = Literal["auto", "on", "off"]
 
 MAX_PARAMETERS = 500_000_000  # 2 GB in float32, the most that one ONNX file can hold
-NO_EFFECT = {"data", "device", "streaming", "checkpoint_seconds"}  # on the result; may change before a run is resumed
+# No effect on the result: may change before a run is resumed. Data is known by its content, not by its place.
+NO_EFFECT = {"data", "replay_data", "device", "streaming", "checkpoint_seconds"}
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,7 @@ class TrainConfig:
     hidden: tuple[int, ...] = (1024, 512, 256)  # widths of the hidden layers
     epochs: int = 50
     pretraining_epochs: int = 0  # before these, of a convolutional network that gives the initial weights
+    initial_weights: str = ""  # an .onnx file or a run that has them, or "shipped"; random ones if empty
     batch_size: int = 512
     initializer: Initializer = "he_normal"  # K. He et al. 2015
     optimizer: Optimizer = "adamw"
@@ -90,6 +92,9 @@ class TrainConfig:
     temperature: float = 0.0  # divides the exported logits; 0 = fitted on the held-out digits, 1 without any
     digitness_threshold: float = 0.0  # below it a picture is no digit; 0 = that of 1% of the held-out digits
     augmentation: Augmentation = field(default_factory=Augmentation)
+    repeats: int = 1  # how often each digit is in an epoch
+    replay: float = 0.0  # digits of `replay_data` in an epoch, per digit: what a fine-tuned network should not forget
+    replay_data: str = MNIST_TRAIN  # anything that `flaxdigits.load` takes
     added_pictures: float = 0.6  # digits of fonts, cut digits, outliers, per digit; 0 = no output `digitness`
     precision: Precision = "auto"  # of the arithmetic; "auto" becomes the fastest on the device when a run begins
     device: Device = "auto"
@@ -101,13 +106,14 @@ class TrainConfig:
         _check_types(self)
         _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
         _check(self.parameters <= MAX_PARAMETERS, "hidden", f"at most {MAX_PARAMETERS:,} parameters", self.parameters)
-        for name in ("epochs", "batch_size"):
+        for name in ("epochs", "batch_size", "repeats"):
             _check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
         for name in ("learning_rate", "adam_epsilon"):
             _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("warmup_epochs", "weight_decay", "temperature", "pretraining_epochs", "checkpoint_seconds"):
             _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
-        _check(0 <= self.added_pictures <= 10, "added_pictures", "from 0 to 10", self.added_pictures)
+        for name, most in {"added_pictures": 10, "replay": 1000}.items():
+            _check(0 <= getattr(self, name) <= most, name, f"from 0 to {most}", getattr(self, name))
         for name in ("label_smoothing", "ema_decay", "validation", "digitness_threshold"):
             _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
         _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)

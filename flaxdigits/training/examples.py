@@ -1,7 +1,7 @@
 """What a network learns from: digits, and the pictures that the configuration adds to them."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Bool, Int, UInt8
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.glyphs import load_glyphs
+from flaxdigits.data.load import load
 from flaxdigits.data.outliers import OUTLIER, make_outliers
 from flaxdigits.data.strings import make_groups
 from flaxdigits.training.config import TrainConfig
@@ -24,58 +25,79 @@ Pictures = tuple[UInt8[np.ndarray, "n 28 28"], UInt8[np.ndarray, " n"]]  # and t
 class Examples:
     """Digits and added pictures. A row stands for a digit, and from `len(digits)` on for an added picture.
 
-    Added are digits of handwriting fonts, groups of parts of touching digits, and outliers.
+    Added are replayed digits of another data set, digits of handwriting fonts, groups of parts of touching digits, and
+    outliers.
 
     Attributes:
         digits: of the data set, those that are held out among them.
         training: the rows of the digits that are trained on, int32 [n].
-        added: how many pictures are added to them in an epoch.
-        seed: from which these are made.
+        config: of the training: how often each of these is in an epoch, and what is added.
     """
 
     digits: Digits
     training: Int[np.ndarray, " n"]
-    added: int = 0
-    seed: int = 0
+    config: TrainConfig = field(default_factory=lambda: TrainConfig(added_pictures=0))
 
     @classmethod
     def of(cls, digits: Digits, held_out: Bool[np.ndarray, " n"], config: TrainConfig) -> "Examples":
         """Returns the examples of a training with these digits held out."""
-        training = np.flatnonzero(~held_out).astype(np.int32)
-        return cls(digits, training, round(config.added_pictures * len(training)), config.seed)
+        return cls(digits, np.flatnonzero(~held_out).astype(np.int32), config)
 
     def __len__(self) -> int:
         """The number of rows of an epoch."""
-        return len(self.training) + self.added
+        return self._own + sum(self._counts)
+
+    @property
+    def _own(self) -> int:
+        """How many rows of an epoch stand for the data set's own digits."""
+        return self.config.repeats * len(self.training)
 
     @cached_property
     def rows(self) -> Int[np.ndarray, " n"]:
         """The rows of an epoch."""
-        if not self.added:
-            return self.training
-        ends = np.cumsum([len(images) for images, _ in self._kinds])
-        rows = [self.training]
-        for (images, _), end, count in zip(self._kinds, ends, self._counts, strict=True):
-            rows.append(len(self.digits) + end - 1 - np.arange(count) % max(1, len(images)))
+        rows = [np.tile(self.training, self.config.repeats)]
+        if any(self._counts):
+            ends = np.cumsum([len(images) for images, _ in self._kinds])
+            for (images, _), end, count in zip(self._kinds, ends, self._counts, strict=False):
+                rows.append(len(self.digits) + end - 1 - np.arange(count) % max(1, len(images)))
         return np.concatenate(rows).astype(np.int32)
 
     @cached_property
     def _counts(self) -> list[int]:
         """How many pictures of each kind an epoch has."""
-        fonts, groups = round(FONT_DIGITS * self.added), round(GROUPS * self.added)
-        return [fonts, groups, self.added - fonts - groups]
+        replayed = round(self.config.replay * self._own)
+        added = round(self.config.added_pictures * (self._own + replayed))
+        fonts, groups = round(FONT_DIGITS * added), round(GROUPS * added)
+        return [replayed, fonts, groups, added - fonts - groups]
 
     @cached_property
     def _kinds(self) -> list[Pictures]:
-        """The added pictures, by kind."""
-        glyphs, rng = load_glyphs(), np.random.default_rng(self.seed)
+        """The added pictures, by kind; the replayed digits alone where nothing else is added."""
+        replayed, *others = self._counts
+        old = self._replayed(replayed)
+        return [old, *self._made(old, others)] if any(others) else [old]
+
+    def _replayed(self, count: int) -> Pictures:
+        """Returns random digits of the replayed data set."""
+        if not count:
+            return self.digits.images[:0], self.digits.known_labels()[:0]
+        old = load(self.config.replay_data)
+        chosen = np.random.default_rng(self.config.seed).permutation(len(old))[:count]
+        return old.images[chosen], old.known_labels()[chosen]
+
+    def _made(self, old: Pictures, counts: list[int]) -> list[Pictures]:
+        """Returns digits of fonts, groups of parts of the digits and of replayed ones, and outliers."""
+        glyphs, rng = load_glyphs(), np.random.default_rng(self.config.seed)
         fonts = rng.permutation(np.flatnonzero(glyphs.are_digits))
-        sources = np.sort(rng.permutation(self.training)[:SOURCES])
-        _, groups, others = (min(count, MOST) for count in self._counts)
-        outliers = make_outliers(others, self.seed)
+        own = np.tile(self.training, self.config.repeats)
+        sources = np.sort(rng.permutation(len(own) + len(old[0]))[:SOURCES])
+        mine, others = sources[sources < len(own)], sources[sources >= len(own)] - len(own)
+        images = np.concatenate([self.digits.images[own[mine]], old[0][others]])
+        labels = np.concatenate([self.digits.known_labels()[own[mine]], old[1][others]])
+        outliers = make_outliers(min(counts[2], MOST), self.config.seed)
         return [
             (glyphs.images[fonts], glyphs.characters[fonts].astype(np.uint8)),
-            make_groups(self.digits.images[sources], self.digits.known_labels()[sources], groups, self.seed),
+            make_groups(images, labels, min(counts[1], MOST), self.config.seed),
             (outliers, np.full(len(outliers), OUTLIER, np.uint8)),
         ]
 
@@ -88,7 +110,7 @@ class Examples:
     @cached_property
     def added_sha256(self) -> str:
         """The SHA-256 of the added pictures' bytes followed by their labels' bytes; empty without any."""
-        if not self.added:
+        if not any(self._counts):
             return ""
         images, labels = self._added
         return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()

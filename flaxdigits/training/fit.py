@@ -20,8 +20,9 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
 from flaxdigits.training.devices import describe, make_mesh
 from flaxdigits.training.examples import Examples
+from flaxdigits.training.finetuning import initial_params
 from flaxdigits.training.loop import OnProgress, Setup, ShouldStop, train
-from flaxdigits.training.model import make_keys, make_model
+from flaxdigits.training.model import Params, make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
 from flaxdigits.training.records import EpochReport, Provenance, load_again
 
@@ -174,6 +175,12 @@ def begin(setup: Setup, if_exists: str) -> None:
     point_latest(run, setup.latest)
 
 
+def first_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:
+    """Returns the parameters before the first step, None if these are random."""
+    given = initial_params(setup.config)
+    return pretrained_params(setup, on_progress, should_stop) if given is None else given
+
+
 class Training(Iterator[EpochReport]):
     """A training, which proceeds as it is iterated over; `len` is the number of epochs to come.
 
@@ -203,7 +210,7 @@ class Training(Iterator[EpochReport]):
         self._stop = Stop(should_stop)
         watch = (on_progress or (lambda _: None), self._stop)
         # A generator that knew this object would be saved by the garbage collector, anywhere and at any time.
-        self._epochs = train(setup, begin, lambda: pretrained_params(setup, *watch), *watch)
+        self._epochs = train(setup, begin, lambda: first_params(setup, *watch), *watch)
         OPEN.add(self)
 
     def __enter__(self) -> Self:

@@ -126,7 +126,11 @@ class Loop:
         params = initial_params()
         with jax.default_device(self.setup.mesh.devices.flat[0]):
             state = jax.jit(self.init_state)()
-        return jax.device_put(state if params is None else state.with_params(params), self.sharding)
+        if params is None:
+            return jax.device_put(state, self.sharding)
+        state = jax.device_put(state.with_params(params), self.sharding)
+        self.save(state, now=True)  # so that it does not depend on their source when it is resumed
+        return state
 
     def run_epoch(self, state: TrainState) -> tuple[TrainState, float, float]:
         """Returns the state at the end of the present epoch, the steps per second, and the seconds it took."""

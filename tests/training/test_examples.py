@@ -36,6 +36,26 @@ def test_added_pictures_are_fonts_groups_and_outliers(digits):
     assert found.images(found.rows).shape == (600, 28, 28)
 
 
+def test_replayed_digits_are_of_the_other_data_set_and_own_ones_are_repeated(digits, mnist_test, tmp_path):
+    np.savez(tmp_path / "old.npz", images=mnist_test.images[:1000], labels=mnist_test.labels[:1000])
+    options = {"added_pictures": 0, "repeats": 3, "replay": 0.5, "replay_data": str(tmp_path / "old.npz")}
+    found, held_out = examples(digits, **options)
+    images, labels = found.images(found.rows), found.labels(found.rows)
+    assert len(found) == len(images) == 1350
+    assert np.array_equal(images[:900], np.tile(digits.images[~held_out], (3, 1, 1)))
+    old = {(image.tobytes(), label) for image, label in zip(mnist_test.images[:1000], mnist_test.labels, strict=False)}
+    assert {(image.tobytes(), label) for image, label in zip(images[900:], labels[900:], strict=True)} < old
+
+
+def test_strings_are_made_of_replayed_digits_too(digits, mnist_test, tmp_path):
+    blank = Digits(np.zeros((40, 28, 28), np.uint8), np.arange(40, dtype=np.uint8) % 10)
+    config = TrainConfig(added_pictures=1.0, replay=5.0)
+    found = Examples.of(blank, np.zeros(40, bool), config)
+    assert len(found) == len(found.rows) == 480
+    groups = found.images(found.rows)[40 + 200 + 84 : 40 + 200 + 84 + 84]
+    assert (groups.max(axis=(1, 2)) > 200).all()
+
+
 def test_digits_and_added_pictures_may_be_asked_for_in_any_order(digits):
     found, _ = examples(digits, added_pictures=0.5)
     order = np.random.default_rng(0).permutation(found.rows)

@@ -1,0 +1,38 @@
+"""`flaxdigits label`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flaxdigits.bulk import Options
+from flaxdigits.errors import DataError
+from flaxdigits.inference.shipped import SHIPPED, find_model
+from flaxdigits.labelling import NONE, save_labelled
+from flaxdigits_cli.models import ModelOption
+from flaxdigits_cli.reading import Files, Page, Single, exit_code, expanded, find_mode, read
+from flaxdigits_cli.show import note
+
+
+def run(
+    files: Files,
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the digits go, in sub-folders 0 to 9.")],
+    model: ModelOption = None,
+    single: Single = False,
+    page: Page = False,
+) -> int:
+    """Sorts the digits of pictures into folders by what they are read as; returns 1 if files could not be read."""
+    mode = find_mode(single, page)
+    names, unread = expanded(files)
+    found = written = 0
+    for name, readings in read(names, Options(find_model(model), mode), unread):
+        found += len(readings)
+        written += save_labelled(name, readings, out)
+    if found:
+        print(f"{out}: {written} digits in sub-folders 0 to 9, refused ones in {NONE}/", flush=True)
+        note(f"move those that are in a wrong folder, then: flaxdigits train {out} --from {model or SHIPPED}")
+    elif not unread:
+        raise DataError("no digits were found in these pictures")
+    if written < found:
+        note(f"note: {found - written} digits were there already and are left as they are")
+    return exit_code(names, unread)

@@ -1,0 +1,46 @@
+"""Labelling: the digits of pictures, sorted by what they were read as, to be corrected and trained on."""
+
+import io
+from pathlib import Path
+from zlib import crc32
+
+from PIL import Image
+
+from flaxdigits import atomic
+from flaxdigits.convention import CLASSES, SIDE
+from flaxdigits.pages import Reading
+
+NONE = "none"  # the folder of what was refused, which no training reads
+FOLDERS = (*map(str, range(CLASSES)), NONE)
+SCALE = 4  # pixels of a file for one of the 28, so that a person can see it
+
+
+def save_labelled(name: str, readings: list[Reading], out: Path) -> int:
+    """Writes each digit of a picture as a picture of its own into the folder of its digit, 0 to 9, or `none`.
+
+    A digit that is in one of these folders already, perhaps corrected, is left there.
+
+    Args:
+        name: of the picture; a file's name begins with it and ends with a checksum of the digit.
+        readings: of the picture's digits.
+        out: the folder of the folders.
+
+    Returns:
+        How many files were written.
+    """
+    written = 0
+    for place, reading in enumerate(readings, 1):
+        stem = Path(name).name.replace(":", "-")  # the row of a data file follows a colon
+        file = f"{stem}-{place:03}-{crc32(reading.pixels.tobytes()):08x}.png"
+        if not any((out / folder / file).exists() for folder in FOLDERS):
+            atomic.write_bytes(out / (NONE if reading.refused else str(reading.digit)) / file, as_png(reading))
+            written += 1
+    return written
+
+
+def as_png(reading: Reading) -> bytes:
+    """Returns a digit as the model was given it, dark on white and enlarged, as the content of a PNG file."""
+    picture = Image.fromarray(255 - reading.pixels).resize((SCALE * SIDE, SCALE * SIDE), Image.Resampling.NEAREST)
+    content = io.BytesIO()
+    picture.save(content, "PNG")
+    return content.getvalue()

@@ -1,0 +1,62 @@
+"""Fine-tuning: a training on new digits, from the weights of a trained model, that goes on with old digits as well."""
+
+from pathlib import Path
+from typing import Any
+
+import jax.numpy as jnp
+
+from flaxdigits.convention import CLASSES
+from flaxdigits.errors import ModelError
+from flaxdigits.inference.shipped import find_model
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.model import Params
+from flaxdigits.training.weights import Weights, read_weights
+
+# Chosen on writers and fonts that are in no test: docs/accuracy.md, "Own hand".
+RECIPE = TrainConfig(epochs=10, learning_rate=5e-4, validation=0.2, replay=2.0, warmup_epochs=0.5, ema_decay=0.99)
+EPOCH = 10_000  # own digits, which are repeated up to as many
+
+
+def finetuning(source: Path | str, digits: int, **changes: Any) -> TrainConfig:
+    """Returns the configuration of a training that starts from a model.
+
+    Args:
+        source: an .onnx file, an exported run, or "shipped".
+        digits: how many new digits there are.
+        changes: fields of the configuration that are to have other values; None leaves one as it is.
+
+    Raises:
+        ModelError: if the model is not a dense network that flaxdigits has exported.
+        ConfigError: for an invalid value.
+    """
+    weights = load_weights(source)
+    return RECIPE.changed(
+        initial_weights=str(source),
+        hidden=weights.widths[:-1],
+        temperature=weights.temperature,
+        digitness_threshold=weights.digitness_threshold,
+        added_pictures=RECIPE.added_pictures if weights.widths[-1] > CLASSES else 0.0,
+        repeats=max(1, round(EPOCH / digits)),
+    ).changed(**changes)
+
+
+def load_weights(source: Path | str) -> Weights:
+    """Returns the weights of an .onnx file, a run, or the shipped model."""
+    return read_weights(find_model(source))
+
+
+def initial_params(config: TrainConfig) -> Params | None:
+    """Returns the parameters that a configuration starts from, None if these are random.
+
+    Raises:
+        ModelError: if the model has other layers.
+    """
+    if not config.initial_weights:
+        return None
+    weights = load_weights(config.initial_weights)
+    expected = (*config.hidden, config.outputs)
+    if weights.widths != expected:
+        problem = f"expected layers of {list(expected)}, got {list(weights.widths)}"
+        raise ModelError(f"{config.initial_weights}: {problem}", "the weights belong to another configuration")
+    layers = [{"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)} for kernel, bias in weights.layers]
+    return {"layers": dict(enumerate(layers))}

@@ -1,0 +1,71 @@
+"""Weights: the dense layers of an .onnx file of this project, for a training that starts from them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from flaxdigits.convention import CLASSES, PIXELS
+from flaxdigits.errors import ModelError
+from flaxdigits.inference.inspection import Inspection, parse_model
+from flaxdigits.inference.recognizer import read_model
+
+
+@dataclass(frozen=True, eq=False)
+class Weights:
+    """A dense network as a file has it.
+
+    Attributes:
+        layers: kernel, float32 [inputs, outputs], and bias, float32 [outputs], of each layer; those of the last give
+            the logits of the ten digits, or of these and "no digit".
+        temperature: divides the logits.
+        digitness_threshold: of the network; 0 without "no digit".
+    """
+
+    layers: list[tuple[np.ndarray, np.ndarray]]
+    temperature: float
+    digitness_threshold: float
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths of the layers, the last one being the number of logits."""
+        return tuple(len(bias) for _, bias in self.layers)
+
+
+def read_weights(path: Path) -> Weights:
+    """Reads the weights of a model that flaxdigits has exported, of float16 or int8 ones as they were rounded.
+
+    Raises:
+        ModelError: if the file breaks the contract, or is no stack of dense layers.
+    """
+    violations = Inspection.of(path).violations
+    if violations:
+        raise ModelError(f"{path}: breaks the contract: {'; '.join(violations)}")
+    model = parse_model(read_model(path), str(path))
+    values = constants(model.graph)
+    try:
+        layers = [(values[node.input[1]], values[node.input[2]]) for node in model.graph.node if node.op_type == "Gemm"]
+        properties = {entry.key: entry.value for entry in model.metadata_props}
+        found = Weights(layers, float(properties["temperature"]), float(properties["digitness_threshold"] or 0))
+    except (KeyError, IndexError, ValueError) as error:
+        raise ModelError(f"{path}: not a dense network that flaxdigits has exported", "train one") from error
+    shapes = [kernel.shape for kernel, _ in layers]
+    expected = list(zip((PIXELS, *found.widths), found.widths, strict=False))
+    if shapes != expected or found.widths[-1:] not in ((CLASSES,), (CLASSES + 1,)):
+        raise ModelError(f"{path}: expected dense layers from {PIXELS} to {CLASSES} or {CLASSES + 1}, got {shapes}")
+    return found
+
+
+def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """Returns the constants of a graph by name, float32 where it casts or dequantizes them."""
+    values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type in ("Cast", "DequantizeLinear") and set(node.input) <= values.keys():
+            value, *scale_and_zero = (values[name].astype(np.float32) for name in node.input)
+            if scale_and_zero:
+                scale, zero = scale_and_zero
+                value = (value - zero) * scale
+            values[node.output[0]] = value
+    return values

@@ -1,0 +1,124 @@
+import numpy as np
+import pytest
+from trained import same_bits, weights
+
+from flaxdigits.data.digits import Digits
+from flaxdigits.errors import ConfigError, ModelError, TrainingInterrupted
+from flaxdigits.export.export import export_onnx
+from flaxdigits.inference.recognizer import CPU, Recognizer
+from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import trained_model
+from flaxdigits.training.config import NO_AUGMENTATION
+from flaxdigits.training.finetuning import EPOCH, RECIPE, finetuning
+from flaxdigits.training.fit import fit, resume
+from flaxdigits.training.weights import read_weights
+
+SMALL = {"epochs": 1, "batch_size": 64, "repeats": 1, "replay": 1.0, "device": "cpu"}
+
+
+@pytest.fixture(scope="module")
+def model(tiny_run, tmp_path_factory):
+    """The exported file of a small trained network."""
+    return export_onnx(tiny_run, tmp_path_factory.mktemp("model") / "model.onnx").path
+
+
+@pytest.fixture(scope="module")
+def negatives(mnist_test):
+    """Digits in a style that no network knows: the top and the bottom half of each one swapped."""
+    images = np.roll(mnist_test.images[:200], 14, axis=1)
+    return Digits(images, mnist_test.labels[:200], name="swapped")
+
+
+def test_the_weights_of_a_file_are_those_of_the_network(tiny_run, model):
+    found = read_weights(model)
+    expected = trained_model(tiny_run)[1].layers
+    assert found.widths == (48, 24, 11)
+    for (kernel, bias), layer in zip(found.layers, expected, strict=True):
+        assert np.array_equal(kernel, layer.kernel[...])
+        assert np.array_equal(bias, layer.bias[...])
+
+
+@pytest.mark.parametrize(("precision", "error"), [("float16", 1e-3), ("int8", 0.02)])
+def test_rounded_weights_are_read_as_they_were_rounded(tiny_run, model, tmp_path, precision, error):
+    rounded = read_weights(export_onnx(tiny_run, tmp_path / "model.onnx", precision=precision).path)
+    for layer, exact in zip(rounded.layers, read_weights(model).layers, strict=True):
+        for array, expected in zip(layer, exact, strict=True):
+            assert array.dtype == np.float32
+            assert 0 < np.abs(array - expected).max() <= error * np.abs(expected).max() or array.ndim == 1
+
+
+def test_the_calibration_of_a_file_is_kept(tiny_run, model):
+    config = finetuning(model, 100)
+    assert config.temperature == pytest.approx(read_weights(model).temperature)
+    assert 0 < config.digitness_threshold < 1
+    assert config.outputs == 11
+
+
+def test_a_model_that_flaxdigits_has_not_exported_is_refused(tiny_model, tmp_path):
+    with pytest.raises(ModelError, match="not a dense network that flaxdigits has exported"):
+        finetuning(tiny_model, 100)
+    (tmp_path / "text.onnx").write_text("no model")
+    with pytest.raises(ModelError, match="not an ONNX model"):
+        finetuning(tmp_path / "text.onnx", 100)
+    with pytest.raises(
+        ModelError, match=r"no such file or folder; expected an \.onnx file, a run directory or shipped"
+    ):
+        finetuning(tmp_path / "none.onnx", 100)
+
+
+def test_few_digits_are_repeated_and_many_are_not(model):
+    assert finetuning(model, 100).repeats * 100 == EPOCH
+    assert finetuning(model, 10 * EPOCH).repeats == 1
+    assert finetuning(model, 100, epochs=3).epochs == 3
+    assert finetuning(model, 100, epochs=None).epochs == RECIPE.epochs
+    with pytest.raises(ConfigError, match="epochs"):
+        finetuning(model, 100, epochs=0)
+
+
+def test_a_training_begins_with_the_weights_of_the_model(negatives, model, tmp_path, mnist_test):
+    still = finetuning(model, 200, **SMALL, learning_rate=1e-12, ema_decay=0.0)
+    for _ in fit(negatives, still, tmp_path / "run"):
+        pass
+    exported = export_onnx(tmp_path / "run", tmp_path / "same.onnx").path
+    before, after = (Recognizer(file, CPU)(mnist_test.images[:500]) for file in (model, exported))
+    assert np.abs(before.probabilities - after.probabilities).max() < 1e-4
+    assert np.abs(before.digitness - after.digitness).max() < 1e-3
+
+
+def test_new_digits_are_learnt_and_old_ones_are_not_forgotten(negatives, model, tmp_path, mnist_test):
+    config = finetuning(model, 200, epochs=15, repeats=5, batch_size=64, learning_rate=3e-3, device="cpu")
+    for _ in fit(negatives, config, tmp_path / "run"):
+        pass
+    new = negatives[negatives.held_out(config.validation, config.seed)]
+    old = mnist_test[1000:3000]
+    errors = {}
+    for name, file in (("before", model), ("after", export_onnx(tmp_path / "run").path)):
+        recognizer = Recognizer(file, CPU)
+        errors[name] = [(recognizer(digits.images).digits != digits.labels).mean() for digits in (new, old)]
+    assert errors["after"][0] < 0.6 * errors["before"][0]
+    assert errors["after"][1] < errors["before"][1] + 0.02
+
+
+def test_a_stopped_training_goes_on_without_the_model(negatives, model, tmp_path):
+    moved = tmp_path / "model.onnx"
+    moved.write_bytes(model.read_bytes())
+    config = finetuning(moved, 200, **(SMALL | {"epochs": 3}), augmentation=NO_AUGMENTATION)
+    for _ in fit(negatives, config, tmp_path / "whole"):
+        pass
+    moved.rename(tmp_path / "away.onnx")
+    steps = []
+    with pytest.raises(ModelError, match="no such file"):
+        list(fit(negatives, config, tmp_path / "none"))
+    (tmp_path / "away.onnx").rename(moved)
+    with pytest.raises(TrainingInterrupted):
+        list(fit(negatives, config, tmp_path / "run", on_progress=steps.append, should_stop=lambda: bool(steps)))
+    moved.unlink()
+    assert len(list(resume(tmp_path / "run", negatives))) > 0
+    assert same_bits(Run(tmp_path / "whole"), Run(tmp_path / "run"))
+    assert len(weights(Run(tmp_path / "run"))) == 6
+
+
+def test_weights_of_another_shape_are_refused(negatives, model, tmp_path):
+    config = finetuning(model, 200, **SMALL).changed(hidden=(48, 25))
+    with pytest.raises(ModelError, match=r"expected layers of \[48, 25, 11\], got \[48, 24, 11\]"):
+        list(fit(negatives, config, tmp_path / "run"))
