@@ -42,6 +42,12 @@ export *args: setup
 predict *args: setup
     @{{bin}}/flaxdigits predict "$@"
 
+# Sort the digits of pictures into folders 0 to 9, to be corrected and trained on (just label photos/ --out my-digits)
+[no-cd]
+[no-exit-message]
+label *args: setup
+    @{{bin}}/flaxdigits label "$@"
+
 # Show what was made of a picture, and why
 [no-cd]
 [no-exit-message]

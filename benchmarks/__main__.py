@@ -8,7 +8,7 @@ from flaxdigits.errors import FlaxdigitsError
 QUICK = ("cold_start", "reading", "photos", "gradients", "training")
 # These need other environments, Node.js and Chromium, the runs of `just ship`, or much time.
 NAMED = (
-    *("peers", "gpu", "web", "pages", "refusal", "scale", "precisions", "seeds", "sizes", "sure"),
+    *("peers", "gpu", "web", "pages", "refusal", "own_hand", "scale", "precisions", "seeds", "sizes", "sure"),
     *("ablation", "pretraining", "record"),
 )
 

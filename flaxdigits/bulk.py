@@ -82,7 +82,10 @@ def read_file(name: str, recognizer: Recognizer, options: Options) -> list[Resul
     prediction = recognizer(source.images)
     figures = (prediction.digits, prediction.confidences, prediction.digitness, prediction.digitness < threshold)
     values = zip(*(array.tolist() for array in figures), strict=True)
-    readings = (Reading(1, 1, *found, None, pixels) for found, pixels in zip(values, source.images, strict=True))
+    readings = [
+        Reading(1, 1, digit, probability, digitness, refused, None, pixels)
+        for (digit, probability, digitness, refused), pixels in zip(values, source.images, strict=True)
+    ]
     return [Result(name, [reading]) for name, reading in zip(source.names, readings, strict=True)]
 
 

@@ -17,7 +17,7 @@ LAYERS = (
     ("inference",),
     ("lattice",),
     ("pages",),
-    ("bulk", "annotation"),
+    ("bulk", "annotation", "labelling"),
     ("explanation",),
     ("training",),
     ("export",),

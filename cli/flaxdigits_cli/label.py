@@ -29,10 +29,11 @@ def run(
         found += len(readings)
         written += save_labelled(name, readings, out)
     if found:
-        print(f"{out}: {written} digits in sub-folders 0 to 9, refused ones in {NONE}/", flush=True)
+        digits = "1 digit" if written == 1 else f"{written} digits"
+        print(f"{out}: {digits} in sub-folders 0 to 9, refused ones in {NONE}/", flush=True)
         note(f"move those that are in a wrong folder, then: flaxdigits train {out} --from {model or SHIPPED}")
     elif not unread:
         raise DataError("no digits were found in these pictures")
     if written < found:
-        note(f"note: {found - written} digits were there already and are left as they are")
+        note(f"note: {found - written} of {found} were there already and are left as they are")
     return exit_code(names, unread)

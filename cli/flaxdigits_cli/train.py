@@ -1,10 +1,9 @@
 """`flaxdigits train`."""
 
-import signal
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +11,7 @@ from flaxdigits.errors import ModelError
 from flaxdigits.extras import require
 from flaxdigits.training.config import PRESETS, Device, Moments, Precision, Preset, Streaming, TrainConfig
 from flaxdigits_cli.compilation_cache import use_compilation_cache
+from flaxdigits_cli.interrupt import Interrupt
 from flaxdigits_cli.show import note, note_temperature, recorded_command, training_bar
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Start = Callable[..., Training]
 
 DEFAULTS = PRESETS["default"]
-STOPS = (signal.SIGINT, signal.SIGTERM)
 INVERSION_SAMPLE = 10_000  # digits
 SLOW_TO_READ = 1_000_000  # digits
 
@@ -246,30 +245,3 @@ def compare(training: "Training") -> None:
 
 def _compared(exported: "ExportReport") -> str:
     return f"the file predicts {exported.gate.digits:,} digits as the network does"
-
-
-class Interrupt:
-    """Ctrl-C and SIGTERM as a request to stop: the first one lets the step finish and the state be saved.
-
-    A second one ends the process at once. It is left to the system: raised as an exception while JAX compiles or
-    computes, it would be lost, or crash.
-    """
-
-    def __enter__(self) -> Self:
-        self._asked = False
-        self._before = {kind: signal.signal(kind, self._ask) for kind in STOPS}
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for kind, handler in self._before.items():
-            signal.signal(kind, handler)
-
-    def asked(self) -> bool:
-        """Returns whether a signal has come."""
-        return self._asked
-
-    def _ask(self, *_: object) -> None:
-        self._asked = True
-        for kind in STOPS:
-            signal.signal(kind, signal.SIG_DFL)
-        note("stopping after this step and saving; Ctrl-C again stops at once")

@@ -288,3 +288,54 @@ def test_a_picture_that_is_not_there_is_one_line_beside_an_output_that_is(here, 
         assert (code, stderr.count("\n")) == (1, 1)
     assert (here / "drawn.png").read_text() == "of before"
     assert invoke("explain", "seven.png", "--out", "seven.png")[0] == 2
+
+
+def test_label_sorts_the_digits_of_pictures_and_train_learns_them(here, invoke, tmp_path, mnist_test):
+    for row in range(60):
+        Image.fromarray(255 - mnist_test.images[row]).resize((90, 90)).save(tmp_path / f"{row:02}.png")
+    mine = here / "my-digits"
+    code, out, err = invoke("label", tmp_path, "--out", mine)
+    assert (code, out) == (0, f"{mine}: 60 digits in sub-folders 0 to 9, refused ones in none/\n")
+    assert f"then: flaxdigits train {mine} --from shipped" in err
+    model = here / "runs/whole/model.onnx"
+    code, out, err = invoke("train", mine, "--from", model, "--epochs", 1, "--out", here / "runs/mine")
+    assert code == 0, err
+    new, old = out.splitlines()[-2:]
+    assert re.fullmatch(r"new hands \S+% -> \S+% misread \(\d+ -> \d+ of \d+: .*my-digits, held out\)", new)
+    assert re.fullmatch(r"old hands \S+% -> \S+% misread \(\d+ -> \d+ of 10,000: mnist-test\)", old)
+    metadata = Recognizer(here / "runs/mine/model.onnx").metadata
+    assert 'initial_weights = "model.onnx"' in metadata["config"]
+    assert str(here) not in str(metadata)
+
+
+def test_what_was_labelled_already_is_left_as_it_is(here, invoke, tmp_path):
+    invoke("label", "seven.png", "--out", tmp_path)
+    code, out, err = invoke("label", "seven.png", "--out", tmp_path)
+    assert (code, out) == (0, f"{tmp_path}: 0 digits in sub-folders 0 to 9, refused ones in none/\n")
+    assert "1 of 1 were there already" in err
+
+
+def test_label_without_a_digit_or_a_folder_says_so(here, invoke, tmp_path):
+    Image.new("L", (50, 50), 255).save(tmp_path / "blank.png")
+    assert invoke("label", tmp_path / "blank.png", "--out", tmp_path / "out")[0] == 1
+    assert not (tmp_path / "out").exists()
+    code, _, err = invoke("label", tmp_path / "none.png", "--out", tmp_path / "out")
+    assert (code, err.count("\n")) == (1, 1)
+    assert invoke("label", "seven.png")[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--from", "shipped"), "name the digits to learn"),
+        (("digits.npz", "--from", "shipped", "--hidden", "8"), "not together with --preset, --config or --hidden"),
+        (("digits.npz", "--from", "shipped", "--preset", "record"), "not together with --preset"),
+        (("digits.npz", "--from", "none.onnx"), "none.onnx: no such file or folder; expected an .onnx file, a run"),
+        (("digits.npz", "--from", "seven.png"), "seven.png: not an ONNX model"),
+    ],
+)
+def test_what_cannot_be_fine_tuned_is_one_line(here, invoke, words, said):
+    code, _, err = invoke("train", *words)
+    assert code in (1, 2)
+    assert said in err
+    assert err.count("\n") == 1

@@ -1,0 +1,35 @@
+"""Ctrl-C and SIGTERM during a training."""
+
+import signal
+from typing import Self
+
+from flaxdigits_cli.show import note
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Interrupt:
+    """Ctrl-C and SIGTERM as a request to stop: the first one lets the step finish and the state be saved.
+
+    A second one ends the process at once. It is left to the system: raised as an exception while JAX compiles or
+    computes, it would be lost, or crash.
+    """
+
+    def __enter__(self) -> Self:
+        self._asked = False
+        self._before = {kind: signal.signal(kind, self._ask) for kind in STOPS}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for kind, handler in self._before.items():
+            signal.signal(kind, handler)
+
+    def asked(self) -> bool:
+        """Returns whether a signal has come."""
+        return self._asked
+
+    def _ask(self, *_: object) -> None:
+        self._asked = True
+        for kind in STOPS:
+            signal.signal(kind, signal.SIG_DFL)
+        note("stopping after this step and saving; Ctrl-C again stops at once")
