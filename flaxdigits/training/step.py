@@ -19,7 +19,7 @@ from flaxdigits.training.devices import batch_sharding, replicated_sharding
 from flaxdigits.training.model import Params, Variables, logits_of, merge, split
 from flaxdigits.training.precision import compiler_options
 
-EMA_RAMP = 10  # the averages forget the initial weights: their decay is at most (1 + step) / (10 + step)
+EMA_RAMP = 10  # the averages forget random initial weights: their decay is at most (1 + step) / (10 + step)
 
 
 @jax.tree_util.register_dataclass
@@ -159,7 +159,7 @@ def train_step(
         params=params,
         variables=variables,
         opt_state=opt_state,
-        ema=update_ema(state.ema, params, state.step, config.ema_decay),
+        ema=update_ema(state.ema, params, state.step, config.ema_decay, 1 if config.initial_weights else EMA_RAMP),
         step=state.step + 1,
         loss_sum=state.loss_sum + value,
         correct=state.correct + (logits.argmax(axis=1) == labels).sum(),
@@ -181,8 +181,10 @@ def loss_fn(
     return optax.softmax_cross_entropy(logits, targets).mean(), (logits, split(model)[1])
 
 
-def update_ema(ema: Params | None, params: Params, step: Int[Array, ""], decay: float) -> Params | None:
-    """Returns the average moved toward the new parameters; None stays None."""
+def update_ema(
+    ema: Params | None, params: Params, step: Int[Array, ""], decay: float, ramp: int = EMA_RAMP
+) -> Params | None:
+    """Returns the average moved toward the new parameters; None stays None. A ramp of 1 forgets nothing early."""
     if ema is None:
         return None
-    return optax.incremental_update(params, ema, 1 - jnp.minimum(decay, (1 + step) / (EMA_RAMP + step)))
+    return optax.incremental_update(params, ema, 1 - jnp.minimum(decay, (1 + step) / (ramp + step)))
