@@ -45,6 +45,9 @@ def test_nothing_moves_when_the_answer_appears_nor_when_it_is_kept(screen):
     assert boxes(screen) == before
     screen.click("#right")
     assert boxes(screen) == before
+    for verdict in ("loading the network …", "probably no digit", "not sure: 7 or 9"):
+        screen.locator("#verdict").evaluate("(it, text) => { it.textContent = text; }", verdict)
+        assert boxes(screen) == before
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
