@@ -1,6 +1,8 @@
 /** Connects the pad and picture files to the network, and its readings to the page. */
 
+import { wireAbout } from './about.js';
 import { makeBars, showLoading, showReading, speak } from './answer.js';
+import { enable, wireControls } from './controls.js';
 import { makeCorrections, offerCorrections } from './corrections.js';
 import { Pen } from './drawing.js';
 import { wireFiles } from './files.js';
@@ -13,6 +15,7 @@ const pad = element('pad');
 const history = new History(EMPTY);
 const pen = new Pen(pad, begin, (stroke) => change(() => history.add(withStroke(stroke))));
 // Loaded beside the page, so that one can draw before it is there.
+/** @type {Promise<import('./about.js').Network>} */
 const network = import('./recognizer.js').then(async ({ Recognizer, RUNTIME }) => (
   { recognizer: await Recognizer.load('digits.onnx'), runtime: RUNTIME }
 ));
@@ -34,6 +37,7 @@ function shown() {
   return pen.stroke ? withStroke(pen.stroke) : history.state;
 }
 
+/** What every action of the user begins with. */
 function begin() {
   actions++;
   complaint = '';
@@ -84,20 +88,7 @@ function show() {
   const empty = content === EMPTY;
   paintPad(pad, content);
   element('hint').hidden = !empty;
-  enable('undo', history.canUndo || pen.stroke, 'redo');
-  enable('redo', history.canRedo, 'undo');
-  enable('clear', !empty, 'undo');
-}
-
-/** Enables a button or disables it; the keyboard's focus then moves to its neighbour rather than being lost. */
-function enable(id, is, neighbour) {
-  const button = element(id);
-  const focused = document.activeElement === button;
-  button.disabled = !is;
-  if (!is && focused) {
-    element(neighbour).disabled = false;
-    element(neighbour).focus();
-  }
+  enable({ undo: history.canUndo || pen.stroke, redo: history.canRedo, clear: !empty });
 }
 
 /** Reads what is shown, one reading at a time, until the last is of what is shown now. */
@@ -140,62 +131,19 @@ function say(message) {
   if (element('message').textContent !== message) element('message').textContent = message;
 }
 
-function wireControls() {
-  for (const [id, act] of Object.entries({ undo, redo, clear })) element(id).addEventListener('click', act);
-  document.addEventListener('keydown', (event) => {
-    const act = actionOf(event);
-    if (!act) return;
-    event.preventDefault();
-    act();
-  });
-  for (const colours of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
-    matchMedia(colours).addEventListener('change', update);
-  }
-}
-
-function actionOf({ key, ctrlKey, metaKey, shiftKey }) {
-  if (key === 'Escape' || key === 'Delete') return clear;
-  if (!ctrlKey && !metaKey) return null;
-  if (key.toLowerCase() === 'z') return shiftKey ? redo : undo;
-  return key.toLowerCase() === 'y' ? redo : null;
-}
-
 /** Reads what was drawn meanwhile; if the network could not be loaded, that says so. */
 function settle() {
   loading = false;
   update();
 }
 
-async function showModel() {
-  const { recognizer: { sha256 }, runtime } = await network;
-  element('model').textContent = ['digits.onnx', sha256 && `SHA-256 ${sha256.slice(0, 12)}…`, runtime].filter(Boolean)
-    .join(' · ');
-  element('model').title = sha256;
-  element('selftest').disabled = false;
-  performance.mark('ready'); // for benchmarks/web.py
-}
-
-async function test() {
-  const { selfTest } = await import('./selftest.js');
-  return selfTest((await network).recognizer);
-}
-
-element('selftest').addEventListener('click', async ({ target }) => {
-  const result = element('selftest-result');
-  target.disabled = true;
-  result.textContent = 'running …';
-  const { lines, failed } = await test().catch((error) => ({ lines: [error.message], failed: true }));
-  result.textContent = lines.join('\n');
-  result.classList.toggle('failed', failed);
-  target.disabled = false;
-});
-
 makeBars();
 makeCorrections();
-wireControls();
+wireControls({ undo, redo, clear });
 wireFiles(take);
+wireAbout(network);
+for (const colours of ['(prefers-color-scheme: dark)', '(forced-colors: active)']) {
+  matchMedia(colours).addEventListener('change', update);
+}
 network.then(settle, settle);
 update();
-showModel().catch((error) => {
-  element('model').textContent = `Could not be loaded: ${error.message}`;
-});

@@ -10,9 +10,9 @@ const given = process.argv.slice(2);
 if (given.length === 1 || given.length > 2) fail('usage: just web [MODEL.onnx GOLDEN_FOLDER]; both or none');
 const [model, golden] = given.length ? given : [join(here, '../digits.onnx'), join(here, '../golden')];
 const SOURCES = [
-  'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'corrections.js', 'drawing.js', 'fields.js',
-  'files.js', 'history.js', 'ink.js', 'look.js', 'my-digits.js', 'pad.js', 'pictures.js', 'png.js', 'recognizer.js',
-  'selftest.js',
+  'index.html', 'style.css', 'about.js', 'answer.js', 'app.js', 'contract.js', 'controls.js', 'corrections.js',
+  'drawing.js', 'fields.js', 'files.js', 'history.js', 'ink.js', 'look.js', 'my-digits.js', 'pad.js', 'pictures.js',
+  'png.js', 'recognizer.js', 'selftest.js',
 ];
 const PACKAGES = [
   ['onnxruntime-web/dist/ort.wasm.bundle.min.mjs', 'ort.wasm.bundle.min.mjs'],

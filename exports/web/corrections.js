@@ -74,4 +74,5 @@ function show(line = usual) {
 /** Makes the browser ask before it leaves the page. */
 function ask(event) {
   event.preventDefault();
+  event.returnValue = true; // for browsers of before 2024
 }

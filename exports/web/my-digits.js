@@ -52,8 +52,9 @@ export class MyDigits {
     const files = Array.from(this.#digits.values(), ({ pixels, label, name }) => [
       `my-digits/${label}/${name}.png`, encodeGrey(toPaper(pixels), SIDE * ENLARGED),
     ]);
+    const zip = zipSync(Object.fromEntries(files), { level: 0 }); // a PNG is compressed already
     this.unsaved = false;
-    return zipSync(Object.fromEntries(files), { level: 0 }); // a PNG is compressed already
+    return zip;
   }
 }
 

@@ -132,6 +132,17 @@ def test_leaving_with_unsaved_digits_asks_first(fresh):
     assert asks(fresh)
 
 
+def test_the_browser_puts_the_question(open_page):
+    page = open_page()
+    keep(page, 7, 1)
+    with page.expect_event("dialog") as dialog:
+        page.close(run_before_unload=True)
+    assert dialog.value.type == "beforeunload"
+    dialog.value.dismiss()
+    shows(page, "#save", "Save my digits (1)")
+    page.context.close()
+
+
 @pytest.mark.parametrize("sure", [True, False])
 def test_emptying_asks_first_if_something_is_not_saved(fresh, sure):
     asked = []
