@@ -67,15 +67,6 @@ def test_bars_and_kept_labels_are_seen_in_forced_colours(open_page, scheme):
     page.context.close()
 
 
-def test_a_disabled_button_looks_so_in_forced_colours(open_page):
-    page = open_page(**WIDE, forced_colors="active")
-    draw(page, DRAWINGS[1])
-    is_read(page, 1)
-    colours = [page.locator(it).evaluate("it => getComputedStyle(it).color") for it in ("#undo", "#redo")]
-    assert colours[0] != colours[1]
-    page.context.close()
-
-
 def test_a_screen_reader_meets_the_digit_before_its_percentage(page):
     draw(page, DRAWINGS[7])
     is_read(page, 7)
