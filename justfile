@@ -79,16 +79,15 @@ doctor *args: setup
     @{{bin}}/flaxdigits doctor "$@"
 
 port := "8000"
+host := "127.0.0.1"
 
-# Build the page and serve it on http://127.0.0.1:8000 (own model: just web MODEL.onnx GOLDEN_FOLDER); needs Node.js
+# Build the page and serve it on http://127.0.0.1:8000 (own model: just web MODEL.onnx GOLDEN_FOLDER; on a phone in the same network: just host=0.0.0.0 web); needs Node.js
 [no-exit-message]
 web *args:
-    @python3 -c "import socket, sys; sys.exit(not socket.socket().connect_ex(('127.0.0.1', {{port}})) and \
-        'port {{port}} is in use by another program; choose a free one, such as: just port=8001 web')"
+    @python3 scripts/serve.py --check {{port}}
     @npm --prefix exports/web ci --ignore-scripts --no-audit --no-fund --silent
     @node exports/web/build.mjs "$@"
-    @echo "serving the page on http://127.0.0.1:{{port}}; Ctrl-C ends it"
-    @exec python3 -m http.server --bind 127.0.0.1 --directory exports/web/dist {{port}} 2> /dev/null
+    @exec python3 scripts/serve.py {{host}} {{port}}
 
 # Make the shipped models by exports/*.toml; resumes the trainings in runs/record (move them away after changing a recipe)
 ship: (_train "seed0" "digits") (_train "tiny0" "digits-tiny")

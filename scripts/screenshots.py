@@ -18,7 +18,10 @@ FIVE = [
     [(0.37, 0.46), (0.5, 0.41), (0.63, 0.46), (0.7, 0.61), (0.64, 0.75), (0.5, 0.82), (0.38, 0.8), (0.29, 0.74)],
 ]
 SEVEN = [[(0.3, 0.2), (0.5, 0.21), (0.7, 0.2)], [(0.7, 0.2), (0.55, 0.5), (0.45, 0.8)]]
-PHONE = {"viewport": {"width": 360, "height": 640}, "is_mobile": True, "device_scale_factor": 2, "color_scheme": "dark"}
+PHONE = {
+    "viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2,
+    "color_scheme": "dark",
+}  # fmt: skip
 WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 
 
@@ -38,7 +41,11 @@ def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: l
     if test:
         page.click("#selftest")
         page.get_by_text("golden pictures").wait_for()
-    page.screenshot(path=DOCS / name, full_page=True)
+    # Not by full_page, which takes a phone's screen for one without touch.
+    height = page.evaluate("document.documentElement.scrollHeight")
+    page.set_viewport_size({"width": page.evaluate("innerWidth"), "height": height})
+    page.mouse.move(1, 1)  # off the pad and the buttons
+    page.screenshot(path=DOCS / name)
     page.context.close()
 
 

@@ -104,8 +104,16 @@ def wide(open_page):
 @pytest.fixture
 def page(wide):
     wide.keyboard.press("Escape")
-    shows(wide, "#hint", "draw here")
+    expect(wide.locator("#hint")).to_be_visible()
     return wide
+
+
+@pytest.fixture
+def fresh(open_page):
+    """A page with no history."""
+    page = open_page(**WIDE)
+    yield page
+    page.context.close()
 
 
 @pytest.fixture
@@ -130,6 +138,21 @@ def draw(page, strokes, finish=True):
             page.mouse.move(*point)
         if finish:
             page.mouse.up()
+
+
+def inked(page, x, y):
+    """Whether there is ink on the pad at this place, 0..1 of its sides."""
+    script = """([x, y]) => {
+        const copy = new OffscreenCanvas(640, 640).getContext('2d');
+        copy.drawImage(document.getElementById('pad'), 0, 0);
+        return copy.getImageData(640 * x, 640 * y, 1, 1).data[3] > 0;
+    }"""
+    return page.evaluate(script, [x, y])
+
+
+def is_read(page, digit):
+    """Waits until the digit is read, and its stroke has ended."""
+    shows(page, "#spoken", re.compile(f"^{digit}, "))
 
 
 def network_input(page):

@@ -10,15 +10,20 @@ const given = process.argv.slice(2);
 if (given.length === 1 || given.length > 2) fail('usage: just web [MODEL.onnx GOLDEN_FOLDER]; both or none');
 const [model, golden] = given.length ? given : [join(here, '../digits.onnx'), join(here, '../golden')];
 const SOURCES = [
-  'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'drawing.js', 'fields.js', 'ink.js', 'pictures.js',
-  'recognizer.js', 'selftest.js',
+  'index.html', 'style.css', 'about.js', 'answer.js', 'app.js', 'contract.js', 'controls.js', 'corrections.js',
+  'drawing.js', 'fields.js', 'files.js', 'history.js', 'ink.js', 'look.js', 'my-digits.js', 'pad.js', 'pictures.js',
+  'png.js', 'recognizer.js', 'selftest.js',
 ];
-const RUNTIME = ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'];
+const PACKAGES = [
+  ['onnxruntime-web/dist/ort.wasm.bundle.min.mjs', 'ort.wasm.bundle.min.mjs'],
+  ['onnxruntime-web/dist/ort-wasm-simd-threaded.wasm', 'ort-wasm-simd-threaded.wasm'],
+  ['fflate/esm/browser.js', 'fflate.js'],
+];
 const PICTURES = ['pictures.json', 'pictures.bin', 'pictures']; // the same for every model
 
 const parts = [
   ...SOURCES.map((name) => [join(here, name), name]),
-  ...RUNTIME.map((name) => [join(here, 'node_modules/onnxruntime-web/dist', name), name]),
+  ...PACKAGES.map(([from, to]) => [join(here, 'node_modules', from), to]),
   [model, 'digits.onnx'],
   [join(golden, 'golden.json'), 'golden/golden.json'],
   [join(golden, 'pixels.bin'), 'golden/pixels.bin'],

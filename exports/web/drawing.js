@@ -1,13 +1,15 @@
-/** The pad: strokes of mouse, pen or finger, stored as points and painted at any size. */
+/** Strokes of mouse, pen or finger: followed, stored as points, and painted at any size. */
 
 // Stroke width as a share of the pad's side. A digit that fills two thirds of the pad then has strokes of 2.7 of
 // 20 pixels, and as much ink as MNIST's digits.
 const PEN = 0.09;
 
+/** @typedef {number[][]} Stroke points [x, y], in 0..1 of the pad's sides */
+
 /**
  * Paints strokes on a square canvas, over its content.
  * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context
- * @param {number[][][]} strokes lists of points [x, y], in 0..1 of the side
+ * @param {Stroke[]} strokes
  * @param {string} colour
  */
 export function paint(context, strokes, colour) {
@@ -26,52 +28,54 @@ export function paint(context, strokes, colour) {
   }
 }
 
-/** Collects the strokes that are drawn on an element, one pointer at a time. */
-export class Strokes {
-  /** @type {number[][][]} lists of points [x, y], in 0..1 of the element's sides */
-  list = [];
+/**
+ * Returns the longer side of the box around strokes, in 0..1 of the pad's side, from middle to middle of the lines.
+ * @param {Stroke[]} strokes
+ */
+export function extent(strokes) {
+  return Math.max(...[0, 1].map((axis) => {
+    const places = strokes.flat().map((point) => point[axis]);
+    return places.reduce((a, b) => Math.max(a, b)) - places.reduce((a, b) => Math.min(a, b));
+  }));
+}
+
+/** Follows the strokes that are drawn on an element, one pointer at a time. */
+export class Pen {
+  /** @type {Stroke | null} the stroke that is being drawn */
+  stroke = null;
   #element;
   #pointer = null; // the id of the drawing pointer
-  #changed;
+  #moved;
 
   /**
    * @param {HTMLElement} element
-   * @param {() => void} began called before a stroke begins
-   * @param {() => void} changed called after every change
+   * @param {() => void} moved called whenever the stroke that is being drawn has become longer
+   * @param {(stroke: Stroke) => void} ended called with every finished stroke
    */
-  constructor(element, began, changed) {
+  constructor(element, moved, ended) {
     this.#element = element;
-    this.#changed = changed;
-    element.addEventListener('pointerdown', (event) => {
-      if (this.#pointer !== null || event.button !== 0) return;
-      event.preventDefault(); // no text is selected and nothing is dragged
-      this.#pointer = event.pointerId;
-      element.setPointerCapture(event.pointerId);
-      began();
-      this.list.push([]);
-      this.#extend(event);
-    });
+    this.#moved = moved;
+    element.addEventListener('pointerdown', (event) => this.#begin(event));
     element.addEventListener('pointermove', (event) => this.#extend(event));
     for (const end of ['pointerup', 'pointercancel']) {
-      element.addEventListener(end, (event) => this.#end(event));
+      element.addEventListener(end, ({ pointerId }) => pointerId === this.#pointer && ended(this.drop()));
     }
   }
 
-  /** Whether a stroke is being drawn. */
-  get drawing() {
-    return this.#pointer !== null;
+  /** Ends the stroke that is being drawn, if there is one, and returns it. */
+  drop() {
+    const { stroke } = this;
+    this.stroke = this.#pointer = null;
+    return stroke;
   }
 
-  undo() {
-    this.#pointer = null;
-    this.list.pop();
-    this.#changed();
-  }
-
-  clear() {
-    this.#pointer = null;
-    this.list = [];
-    this.#changed();
+  #begin(event) {
+    if (this.stroke || event.button !== 0) return;
+    event.preventDefault(); // no text is selected and nothing is dragged
+    this.#element.setPointerCapture(event.pointerId);
+    this.#pointer = event.pointerId;
+    this.stroke = [];
+    this.#extend(event);
   }
 
   #extend(event) {
@@ -79,14 +83,8 @@ export class Strokes {
     const { left, top, width, height } = this.#element.getBoundingClientRect();
     const coalesced = event.getCoalescedEvents?.() ?? [];
     for (const { clientX, clientY } of coalesced.length ? coalesced : [event]) {
-      this.list.at(-1).push([(clientX - left) / width, (clientY - top) / height]);
+      this.stroke.push([(clientX - left) / width, (clientY - top) / height]);
     }
-    this.#changed();
-  }
-
-  #end(event) {
-    if (event.pointerId !== this.#pointer) return;
-    this.#pointer = null;
-    this.#changed();
+    this.#moved();
   }
 }

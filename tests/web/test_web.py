@@ -13,8 +13,11 @@ from page import (
     GOLDEN,
     WEB,
     WIDE,
+    arc,
     choose,
     draw,
+    inked,
+    is_read,
     network_input,
     one_worker,
     png,
@@ -22,6 +25,7 @@ from page import (
     shows,
     shows_nothing,
 )
+from playwright.sync_api import expect
 
 from flaxdigits.inference.recognizer import Recognizer
 
@@ -51,6 +55,32 @@ def test_a_drawn_digit_is_read(page, digit):
     assert probabilities(page).argmax() == digit
 
 
+def test_a_stroke_is_painted_before_the_network_is_there_and_read_once_it_is(browser, site):
+    page = browser.new_context(**WIDE).new_page()
+    held = []
+    page.route("**/digits.onnx", lambda route: held.append(route))
+    page.goto(site)
+    draw(page, DRAWINGS[7])
+    shows(page, "#verdict", "loading the network …")
+    assert inked(page, 0.5, 0.2)
+    assert network_input(page).any()
+    shows(page, "#digit", "")
+    held[0].continue_()
+    is_read(page, 7)
+    page.context.close()
+
+
+def test_the_page_says_that_the_network_could_not_be_loaded(browser, site):
+    page = browser.new_context(**WIDE).new_page()
+    page.route("**/digits.onnx", lambda route: route.fulfill(status=404))
+    page.goto(site)
+    shows(page, "#model", "Could not be loaded: digits.onnx: the server answered 404")
+    draw(page, DRAWINGS[7])
+    shows(page, "#message", "digits.onnx: the server answered 404")
+    assert shows_nothing(page)
+    page.context.close()
+
+
 def test_the_answer_is_there_before_the_stroke_ends(page):
     draw(page, DRAWINGS[7], finish=False)
     shows(page, "#digit", "7")
@@ -72,10 +102,29 @@ def test_drawn_digits_have_as_much_ink_as_those_of_mnist(page, mnist_test):
     assert 0.9 < np.mean(ratios) < 1.1
 
 
-def test_a_tap_is_a_dot(page):
-    draw(page, [[(0.5, 0.5)]])
-    shows(page, "#digit", re.compile("."))
-    assert network_input(page)[10:18, 10:18].all()
+@pytest.mark.parametrize("strokes", [[[(0.5, 0.5)]], [arc(0.5, 0.5, 0.05, 0.05, 0, 360)]], ids=["a tap", "a speck"])
+def test_what_is_too_small_is_painted_and_not_read(page, strokes):
+    draw(page, strokes)
+    shows(page, "#message", "Too small to be read: draw it larger")
+    assert inked(page, *strokes[0][0])
+    assert shows_nothing(page)
+
+
+def test_a_thin_1_and_a_small_0_are_large_enough(page):
+    for digit, strokes in ((1, [[(0.5, 0.4), (0.5, 0.6)]]), (0, [arc(0.5, 0.5, 0.07, 0.1, 0, 360)])):
+        draw(page, strokes)
+        is_read(page, digit)
+        shows(page, "#message", "")
+        page.keyboard.press("Escape")
+        shows(page, "#spoken", "")
+
+
+def test_the_hint_to_draw_larger_waits_for_the_end_of_the_stroke(page):
+    draw(page, [[(0.5, 0.5), (0.5, 0.55)]], finish=False)
+    expect(page.locator("#hint")).to_be_hidden()
+    shows(page, "#message", "")
+    page.mouse.up()
+    shows(page, "#message", re.compile("draw it larger"))
 
 
 def test_a_frame_along_the_edge_of_the_pad_is_ink_and_not_paper(page):
@@ -95,42 +144,27 @@ def test_an_empty_pad_shows_nothing_and_clear_brings_that_back(page):
         assert shows_nothing(page)
 
 
-def test_undo_takes_the_last_stroke_back(page):
-    bars = page.locator("#bars")
-    for undo in (lambda: page.click("#undo"), lambda: page.keyboard.press("Control+z")):
-        draw(page, DRAWINGS[1])
-        shows(page, "#spoken", re.compile("^1, "))
-        before, percentages = network_input(page), bars.inner_text()
-        draw(page, [[(0.2, 0.3), (0.8, 0.3)]])
-        shows(page, "#spoken", re.compile("^[^1]"))
-        assert not np.array_equal(network_input(page), before)
-        undo()
-        shows(page, "#spoken", re.compile("^1, "))
-        assert np.array_equal(network_input(page), before)
-        assert bars.inner_text() == percentages
-        undo()
-        assert shows_nothing(page)
-        undo()  # does no harm
-
-
 def test_everything_but_drawing_works_by_keyboard(page):
-    reached = []
-    page.locator("body").evaluate("body => document.activeElement.blur()")
-    for _ in range(4):
-        page.keyboard.press("Tab")
-        focused = page.locator(":focus")
-        reached.append(focused.get_attribute("id"))
-        ring = focused.evaluate("it => getComputedStyle(it.closest('.button') ?? it).outlineStyle")
-        assert ring == "solid"
-    assert reached == ["undo", "clear", "file", "selftest"]
+    def tabs(count):
+        page.locator("body").evaluate("body => document.activeElement.blur()")
+        for _ in range(count):
+            page.keyboard.press("Tab")
+            focused = page.locator(":focus")
+            ring = focused.evaluate("it => getComputedStyle(it.closest('.button') ?? it).outlineStyle")
+            assert ring == "solid"
+            yield focused.get_attribute("id") or focused.inner_text()
+
     draw(page, DRAWINGS[4])
-    shows(page, "#digit", "4")
+    is_read(page, 4)
+    digits = [str(digit) for digit in range(10)]
+    assert list(tabs(15)) == ["undo", "clear", "file", "right", *digits, "selftest"]
     page.focus("#undo")
     page.keyboard.press("Enter")
-    shows(page, "#digit", re.compile("[^4]"))
+    shows(page, "#spoken", re.compile("^[^4]"))
     page.focus("#clear")
     page.keyboard.press("Space")
     assert shows_nothing(page)
+    assert page.locator(":focus").get_attribute("id") == "undo"  # not lost with the button that is now disabled
 
 
 def test_a_finger_draws_and_does_not_scroll(phone):
@@ -216,7 +250,20 @@ def test_below_a_probability_the_page_is_not_sure(page, mnist_test):
     choose(page, "below.png", png(mnist_test.images[below]))
     shows(page, "#verdict", re.compile(r"^not sure: \d or \d$"))
     choose(page, "above.png", png(mnist_test.images[above]))
-    shows(page, "#verdict", re.compile(r"^\d+(\.\d)?%$"))
+    shows(page, "#verdict", re.compile(r"^\d+\.\d%$"))
+
+
+def test_verdict_and_bar_give_the_same_percentage(page, few):
+    choose(page, "digit.png", png(255 - few.images[0]))
+    is_read(page, few.labels[0])
+    assert page.locator("#bars .best .percent").inner_text() == page.locator("#verdict").inner_text()
+
+
+def test_only_certainty_is_100_percent_and_only_impossibility_0(page):
+    shares = [0, 1e-30, 0.0004999, 0.0005, 0.5, 0.9949, 0.99949, 0.9995, 0.99999994, 1]
+    script = "async (shares) => { const { percent } = await import('./answer.js'); return shares.map(percent); }"
+    words = ["0.0%", "<0.1%", "<0.1%", "0.1%", "50.0%", "99.5%", "99.9%", ">99.9%", ">99.9%", "100.0%"]
+    assert page.evaluate(script, shares) == words
 
 
 def test_the_page_says_of_some_that_it_is_no_digit(page):

@@ -1,0 +1,77 @@
+"""Serves the built page, for `just web`. Needs nothing but Python.
+
+python3 scripts/serve.py HOST PORT, or with --check PORT: only says whether another program has the port.
+"""
+
+import functools
+import http.server
+import socket
+import sys
+from pathlib import Path
+
+DIST = Path(__file__).parents[1] / "exports" / "web" / "dist"
+LOOPBACK = "127.0.0.1"
+EVERYWHERE = "0.0.0.0"
+NOBODY = "192.0.2.1"  # RFC 5737: an address for documentation; the route to it is that to any other
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files without logging each."""
+
+    def log_message(self, *arguments: object) -> None:
+        """Logs nothing."""
+
+
+def check(port: int) -> None:
+    """Exits with one line if a program of this machine listens on the port."""
+    with socket.socket() as client:
+        taken = not client.connect_ex((LOOPBACK, port))
+    if taken:
+        sys.exit(f"port {port} is in use by another program; choose a free one, such as: just port={port + 1} web")
+
+
+def own_address() -> str:
+    """This machine's address in the local network; a UDP socket that is connected knows it, and sends nothing."""
+    with socket.socket(type=socket.SOCK_DGRAM) as client:
+        client.connect((NOBODY, 9))
+        return str(client.getsockname()[0])
+
+
+def announce(host: str, port: int) -> None:
+    """Says where the page is, and who can open it."""
+    if host == LOOPBACK:
+        print(f"serving the page on http://{LOOPBACK}:{port}; Ctrl-C ends it", flush=True)
+        return
+    try:
+        address = own_address() if host == EVERYWHERE else host
+    except OSError:
+        address = "ADDRESS"  # not in a network
+    print(f"serving the page on http://{address}:{port}; Ctrl-C ends it")
+    print("everybody on this network can open it; they see the page and the model, not what you draw", flush=True)
+
+
+def serve(host: str, port: int) -> None:
+    """Serves until Ctrl-C."""
+    handler = functools.partial(Quiet, directory=DIST)
+    try:
+        server = http.server.ThreadingHTTPServer((host, port), handler)
+    except OSError as error:
+        sys.exit(f"{host}:{port} can't be served on: {error.strerror}")
+    with server:
+        announce(host, port)
+        server.serve_forever()
+
+
+def main() -> None:
+    first, port = sys.argv[1:]
+    if first == "--check":
+        check(int(port))
+    else:
+        serve(first, int(port))
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
