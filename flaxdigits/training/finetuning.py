@@ -14,7 +14,7 @@ from flaxdigits.training.model import Params
 from flaxdigits.training.weights import Weights, read_weights
 
 # Chosen on hands that no figure is of: docs/accuracy.md, "Own hand".
-RECIPE = TrainConfig(epochs=10, learning_rate=5e-4, validation=0.2, replay=2.0, warmup_epochs=0.5)
+RECIPE = TrainConfig(epochs=10, learning_rate=1e-3, validation=0.2, replay=2.0, warmup_epochs=0.5)
 EPOCH = 10_000  # own digits, which are repeated up to as many
 KEPT = 0.5  # share of the initial weights in the averaged ones at the end
 
