@@ -2,7 +2,8 @@
 
 import { makeBars, showAnswer, showInput, speak } from './answer.js';
 import { paint, Strokes } from './drawing.js';
-import { NoDigit, openPicture, readPicture, toGrey, toMnist } from './pictures.js';
+import { NoDigit, toMnist } from './pictures/normalization.js';
+import { openPicture, readPicture, toGrey } from './pictures/reading.js';
 import { Recognizer, RUNTIME } from './recognizer.js';
 import { selfTest } from './selftest.js';
 

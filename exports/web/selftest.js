@@ -1,7 +1,8 @@
 /** The self-test: golden vectors and golden pictures, in this browser. */
 
 import { CLASSES, SIDE } from './contract.js';
-import { NoDigit, openPicture, readPicture } from './pictures.js';
+import { NoDigit } from './pictures/normalization.js';
+import { openPicture, readPicture } from './pictures/reading.js';
 import { load, RUNTIME } from './recognizer.js';
 
 const GOLDEN = 'golden/';
