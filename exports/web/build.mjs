@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const here = fileURLToPath(new URL('.', import.meta.url));
@@ -10,15 +10,18 @@ const given = process.argv.slice(2);
 if (given.length === 1 || given.length > 2) fail('usage: just web [MODEL.onnx GOLDEN_FOLDER]; both or none');
 const [model, golden] = given.length ? given : [join(here, '../digits.onnx'), join(here, '../golden')];
 const SOURCES = [
-  'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'drawing.js', 'fields.js', 'ink.js', 'pictures.js',
-  'recognizer.js', 'selftest.js',
+  'index.html', 'style.css', 'app.js', 'answer.js', 'contract.js', 'drawing.js', 'lattice.js', 'pages.js', 'pictures',
+  'recognizer.js', 'segmentation-worker.js', 'segmentation.js', 'segmenter.js', 'selftest.js',
 ];
-const RUNTIME = ['ort.wasm.bundle.min.mjs', 'ort-wasm-simd-threaded.wasm'];
-const PICTURES = ['pictures.json', 'pictures.bin', 'pictures']; // the same for every model
+const RUNTIME = [
+  'onnxruntime-web/dist/ort.wasm.bundle.min.mjs', 'onnxruntime-web/dist/ort-wasm-simd-threaded.wasm',
+  '@techstark/opencv-js/dist/opencv.js',
+];
+const PICTURES = ['pictures.json', 'pictures.bin', 'pictures', 'pages.json', 'pages']; // the same for every model
 
 const parts = [
   ...SOURCES.map((name) => [join(here, name), name]),
-  ...RUNTIME.map((name) => [join(here, 'node_modules/onnxruntime-web/dist', name), name]),
+  ...RUNTIME.map((name) => [join(here, 'node_modules', name), basename(name)]),
   [model, 'digits.onnx'],
   [join(golden, 'golden.json'), 'golden/golden.json'],
   [join(golden, 'pixels.bin'), 'golden/pixels.bin'],

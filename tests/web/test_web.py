@@ -175,7 +175,12 @@ def test_the_self_test_passes_and_says_with_what(page):
     lines = page.locator("#selftest-result").inner_text().split("\n")
     assert re.fullmatch(rf"golden vectors: {cases} passed, 0 failed, largest difference \S+ of 1e-5 allowed", lines[0])
     total = len(pictures["pictures"]) + len(pictures["blank"])
-    assert lines[1:] == [f"golden pictures: {total} passed, 0 failed, byte for byte", f"onnxruntime-web {runtime}"]
+    pages = len(json.loads((GOLDEN / "pages.json").read_text())["pages"])
+    assert lines[1:] == [
+        f"golden pictures: {total} passed, 0 failed, within one grey level",
+        f"golden pages: {pages} passed, 0 failed (this loads OpenCV, 13 MB)",
+        f"onnxruntime-web {runtime}",
+    ]
     assert not page.locator("#selftest-result.failed").count()
 
 
@@ -186,6 +191,7 @@ def test_the_self_test_passes_with_the_tiny_model(open_page, site):
     page.reload()
     page.click("#selftest")
     shows(page, "#selftest-result", re.compile("golden vectors: 40 passed, 0 failed, .* of 2e-2 allowed"))
+    shows(page, "#selftest-result", re.compile("golden pages: of another model"))
     page.context.close()
 
 

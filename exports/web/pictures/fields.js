@@ -105,16 +105,30 @@ export function edgeOf({ data, width, height }) {
   return Float32Array.from([...top, ...bottom, ...column(0), ...column(width - 1)]);
 }
 
+/**
+ * Returns values in an array of another type; TypedArray.from, which goes through an iterator, takes ten times as long.
+ * @template {Float32Array | Float64Array | Uint8Array} T
+ * @param {new (length: number) => T} Kind
+ * @param {ArrayLike<number>} values
+ * @param {(value: number, place: number) => number} change
+ * @returns {T}
+ */
+export function convert(Kind, values, change = (value) => value) {
+  const converted = new Kind(values.length);
+  for (let i = 0; i < values.length; i++) converted[i] = change(values[i], i);
+  return converted;
+}
+
 /** Rounds halves to even, as numpy's rint and Python's round do. */
 export function roundToEven(value) {
   const rounded = Math.round(value);
   return rounded - value === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-/** @param {Iterable<number>} values */
+/** @param {ArrayLike<number>} values */
 export function sum(values) {
   let total = 0;
-  for (const value of values) total += value;
+  for (let i = 0; i < values.length; i++) total += values[i];
   return total;
 }
 
@@ -133,7 +147,7 @@ export function smallest(values) {
  * @param {Float32Array | Uint8Array | number[]} values
  */
 export function median(values) {
-  const own = Float64Array.from(values);
+  const own = convert(Float64Array, values);
   const middle = own.length >> 1;
   return own.length % 2 ? select(own, middle) : (select(own, middle - 1) + select(own, middle)) / 2;
 }

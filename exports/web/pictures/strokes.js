@@ -5,7 +5,7 @@
  * module.
  */
 
-import { median, roundToEven, select, sum } from './fields.js';
+import { convert, median, roundToEven, select, sum } from './fields.js';
 import { apply, averaged, blurred, morphed, resized, toField, toMatrix, withMatrices } from './matrices.js';
 
 /**
@@ -113,7 +113,7 @@ export function findContrast(cv, grey) {
 export function smallerCopy(cv, grey, side = PAPER_SIDE) {
   const share = Math.min(1, side / Math.max(grey.width, grey.height));
   const small = resized(cv, grey, scaledSize(grey, share), cv.INTER_AREA);
-  return medianBlurred(cv, { ...small, data: Uint8Array.from(small.data, roundToEven) }, 5);
+  return medianBlurred(cv, { ...small, data: convert(Uint8Array, small.data, roundToEven) }, 5);
 }
 
 function medianBlurred(cv, field, window) {
@@ -135,7 +135,7 @@ export function mayBeLight(cv, grey) {
   const few = Math.trunc(STRONGEST * small.data.length) + 1;
   const found = GROUND_WINDOWS.map((share) => {
     const around = medianBlurred(cv, small, oddWindow(share, small));
-    const differences = Float32Array.from(small.data, (shade, i) => shade - around.data[i]).sort();
+    const differences = convert(Float32Array, small.data, (shade, i) => shade - around.data[i]).sort();
     return sum(differences.subarray(-few)) > -sum(differences.subarray(0, few));
   });
   return [...new Set(found)];
@@ -152,7 +152,7 @@ function findPaper(cv, small) {
     const shape = keep(cv.getStructuringElement(cv.MORPH_ELLIPSE, new cv.Size(window, window)));
     cv.morphologyEx(source, target, cv.MORPH_CLOSE, shape);
   });
-  return blurred(cv, { ...paper, data: Float32Array.from(paper.data) }, 2);
+  return blurred(cv, { ...paper, data: convert(Float32Array, paper.data) }, 2);
 }
 
 /**
@@ -168,7 +168,7 @@ function findMask(cv, contrast) {
   const least = Math.max(FAINTEST, PAGE_INK * strongest, NOISE_MARGIN * noise);
   const window = Math.max(3, Math.trunc(INK_WINDOW * Math.max(contrast.width, contrast.height))) | 1;
   const nearby = averaged(cv, morphed(cv, smooth, cv.MORPH_DILATE, [window, window]), [window, window]).data;
-  const data = Uint8Array.from(smooth.data, (value, i) => (value > Math.max(LOCAL_INK * nearby[i], least) ? 1 : 0));
+  const data = convert(Uint8Array, smooth.data, (value, i) => (value > Math.max(LOCAL_INK * nearby[i], least) ? 1 : 0));
   const withoutLevel = withoutRules(cv, { ...contrast, data }, contrast, smooth, noise, turned(false));
   return withoutRules(cv, withoutLevel, contrast, smooth, noise, turned(true));
 }
@@ -206,7 +206,7 @@ function findRules(cv, contrast, noise, size) {
   const along = averaged(cv, contrast, size(RULE_GAP, 1));
   const wide = morphed(cv, along, cv.MORPH_OPEN, size(1, RULE_WIDTH)).data;
   const least = Math.max(FAINTEST_RULE, (NOISE_MARGIN * noise) / Math.sqrt(RULE_GAP));
-  const data = Uint8Array.from(along.data, (value, i) => (value - wide[i] > least ? 1 : 0));
+  const data = convert(Uint8Array, along.data, (value, i) => (value - wide[i] > least ? 1 : 0));
   const found = morphed(cv, { ...contrast, data }, cv.MORPH_DILATE, size(1, 3));
   const [side] = size(contrast.width, contrast.height);
   const long = Math.max(RULE_RATIO * RULE_WIDTH, Math.trunc(RULE_LENGTH * side));
