@@ -15,8 +15,8 @@ import { locate, NoDigit, scaledBox } from './pictures/normalization.js';
  * @typedef {import('./segmentation.js').Way} Way
  *
  * @typedef {object} Model
- * @property {(pixels: Uint8Array) => Promise<{digits: number[], probabilities: Float32Array, digitness: Float32Array}>}
- *   read n * 784 pixels -> n digits, n * 10 probabilities, n times the digitness
+ * @property {(pixels: Uint8Array) => Promise<{digits: number[], probabilities: Float32Array, digitness?: Float32Array}>}
+ *   read n * 784 pixels -> n digits, n * 10 probabilities, n times the digitness; 1 if it is not given
  * @property {number} [threshold] of digitness; 0 for a model that does not give it, by default contract.js's
  *
  * @typedef {object} Read
@@ -116,7 +116,8 @@ async function readAll(given, recognizer) {
     const { digits, probabilities, digitness } = await recognizer.read(joined);
     found.push(...batch.map(({ box, pixels }, i) => {
       const ten = Array.from(probabilities.subarray(i * CLASSES, (i + 1) * CLASSES));
-      return { digit: digits[i], probability: ten[digits[i]], probabilities: ten, digitness: digitness[i], box, pixels };
+      const surety = { probability: ten[digits[i]], probabilities: ten, digitness: digitness?.[i] ?? 1 };
+      return { digit: digits[i], ...surety, box, pixels };
     }));
   }
   return found;

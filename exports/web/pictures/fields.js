@@ -58,7 +58,8 @@ function spansOf(size, wanted) {
  * @returns {Field}
  */
 export function transpose({ data, width, height }) {
-  const turned = data.map((_, i) => data[(i % height) * width + Math.floor(i / height)]);
+  const turned = new data.constructor(data.length);
+  for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) turned[x * height + y] = data[y * width + x];
   return { data: turned, width: height, height: width };
 }
 

@@ -73,7 +73,7 @@ export function resized(cv, field, { width, height }, interpolation) {
 }
 
 /**
- * Dilates, erodes, closes or opens, with a rectangle; what is outside the field changes nothing.
+ * Dilates, erodes, closes or opens by a small rectangle; what is outside the field changes nothing.
  * @param {Field} field
  * @param {number} operation such as cv.MORPH_CLOSE
  * @param {[number, number]} size of the rectangle: width, height, pixels

@@ -5,7 +5,8 @@
  */
 
 import { edgeOf, median, roundToEven, sum } from './fields.js';
-import { apply, resized, toField, toMatrix, withMatrices } from './matrices.js';
+import { resized, toField, toMatrix, withMatrices } from './matrices.js';
+import { eroded } from './morphology.js';
 import { smallerCopy } from './strokes.js';
 
 /** @typedef {import('./fields.js').Field} Field */
@@ -32,20 +33,13 @@ export function findSheets(cv, grey) {
   const small = smallerCopy(cv, grey, SMALL_SIDE);
   const mask = findSheet(cv, small);
   if (!mask) return [grey];
-  const inner = eroded(cv, mask, Math.max(1, roundToEven(MARGIN * Math.max(small.width, small.height))));
+  const edge = 2 * Math.max(1, roundToEven(MARGIN * Math.max(small.width, small.height))) + 1;
+  const inner = eroded(mask, [edge, edge]); // not at the border of the picture, which is no edge of the sheet
   if (!inner.data.some(Boolean)) return [grey];
   const shade = median(small.data.filter((_, i) => inner.data[i]));
   const keep = resized(cv, inner, grey, cv.INTER_NEAREST).data;
   const sheet = { ...grey, data: grey.data.map((value, i) => (keep[i] ? value : shade)) };
   return onBorder(mask) <= FREE ? [sheet] : [sheet, grey];
-}
-
-/** Takes pixels away along the edge of a mask, but not at the border of the picture. */
-function eroded(cv, mask, radius) {
-  return apply(cv, mask, (source, target, keep) => {
-    const square = keep(cv.Mat.ones(2 * radius + 1, 2 * radius + 1, cv.CV_8UC1));
-    cv.erode(source, target, square, new cv.Point(-1, -1), 1, cv.BORDER_CONSTANT, new cv.Scalar(1, 1, 1, 1));
-  });
 }
 
 /**

@@ -7,6 +7,7 @@
 
 import { convert, median, roundToEven, select, sum } from './fields.js';
 import { apply, averaged, blurred, morphed, resized, toField, toMatrix, withMatrices } from './matrices.js';
+import { closedByDisc, dilated, opened } from './morphology.js';
 
 /**
  * @typedef {import('./fields.js').Field} Field
@@ -147,11 +148,7 @@ export function mayBeLight(cv, grey) {
  * @returns {Field}
  */
 function findPaper(cv, small) {
-  const window = oddWindow(PAPER_WINDOW, small);
-  const paper = apply(cv, small, (source, target, keep) => {
-    const shape = keep(cv.getStructuringElement(cv.MORPH_ELLIPSE, new cv.Size(window, window)));
-    cv.morphologyEx(source, target, cv.MORPH_CLOSE, shape);
-  });
+  const paper = closedByDisc(small, oddWindow(PAPER_WINDOW, small));
   return blurred(cv, { ...paper, data: convert(Float32Array, paper.data) }, 2);
 }
 
@@ -167,7 +164,7 @@ function findMask(cv, contrast) {
   const strongest = select(smooth.data.slice(), smooth.data.length - inked);
   const least = Math.max(FAINTEST, PAGE_INK * strongest, NOISE_MARGIN * noise);
   const window = Math.max(3, Math.trunc(INK_WINDOW * Math.max(contrast.width, contrast.height))) | 1;
-  const nearby = averaged(cv, morphed(cv, smooth, cv.MORPH_DILATE, [window, window]), [window, window]).data;
+  const nearby = averaged(cv, dilated(smooth, [window, window]), [window, window]).data;
   const data = convert(Uint8Array, smooth.data, (value, i) => (value > Math.max(LOCAL_INK * nearby[i], least) ? 1 : 0));
   const withoutLevel = withoutRules(cv, { ...contrast, data }, contrast, smooth, noise, turned(false));
   return withoutRules(cv, withoutLevel, contrast, smooth, noise, turned(true));
@@ -210,5 +207,5 @@ function findRules(cv, contrast, noise, size) {
   const found = morphed(cv, { ...contrast, data }, cv.MORPH_DILATE, size(1, 3));
   const [side] = size(contrast.width, contrast.height);
   const long = Math.max(RULE_RATIO * RULE_WIDTH, Math.trunc(RULE_LENGTH * side));
-  return morphed(cv, found, cv.MORPH_OPEN, size(long, 1));
+  return opened(found, size(long, 1));
 }
