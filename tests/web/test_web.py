@@ -209,6 +209,20 @@ def test_the_self_test_fails_on_wrong_golden_files(page):
     assert page.locator("#selftest-result.failed").count()
 
 
+def test_the_self_test_fails_on_a_page_that_is_read_otherwise(page):
+    def corrupted(route):
+        golden = json.loads((GOLDEN / "pages.json").read_text())
+        golden["pages"][0]["readings"][3]["digit"] += 1
+        golden["pages"][1]["readings"][2]["box"][0] += 3
+        route.fulfill(json=golden)
+
+    page.route("**/pages.json", corrupted)
+    page.click("#selftest")
+    shows(page, "#selftest-result", re.compile("pages: 1 passed, 2 failed"))
+    page.unroute("**/pages.json")
+    assert page.locator("#selftest-result.failed").count()
+
+
 def test_the_page_says_which_file_it_reads_with(page):
     digest = hashlib.sha256((EXPORTS / "digits.onnx").read_bytes()).hexdigest()
     shows(page, "#model", re.compile(rf"^digits.onnx · SHA-256 {digest[:12]}… · onnxruntime-web "))
