@@ -17,8 +17,9 @@ async function read(bytes) {
   const { digit, probabilities, digitness } = await session.run({ pixels });
   return { digits: Array.from(digit.data, Number), probabilities: probabilities.data, digitness: digitness?.data };
 }
-const decoded = sharp(picture).autoOrient().toColourspace("srgb").ensureAlpha().raw().toBuffer({ resolveWithObject: true });
-const { data, info } = await decoded.catch(({ message }) => exit(console.error(`${picture}: ${message}`) ?? 1));
+const upright = sharp(picture).autoOrient().toColourspace("srgb").ensureAlpha().raw();
+const decoding = upright.toBuffer({ resolveWithObject: true });
+const { data, info } = await decoding.catch(({ message }) => exit(console.error(`${picture}: ${message}`) ?? 1));
 const readings = await readDigits(toGrey({ data, ...info }), { read }, async (grey) => segment(cv, grey));
 const lines = [];
 for (const { line, number, digit } of readings.filter(({ refused }) => !refused)) {

@@ -54,7 +54,7 @@ function drawn(pieces, [left, top, right, bottom]) {
 
 /**
  * Returns the groups of the likeliest sequence that uses every piece, from left to right.
- * @param {{height: number, followsCut: boolean[]}} line height of its digits, and Piece.followsCut of each of its pieces
+ * @param {{height: number, followsCut: boolean[]}} line height of its digits, and Piece.followsCut of each piece
  * @param {Group[]} groups
  * @param {number[]} probable how probably each group is the digit as which it was read
  * @returns {number[]} places in `groups`

@@ -14,9 +14,11 @@ import { locate, NoDigit, scaledBox } from './pictures/normalization.js';
  * @typedef {import('./pictures/fields.js').Box} Box
  * @typedef {import('./segmentation.js').Way} Way
  *
+ * @typedef {{digits: number[], probabilities: Float32Array, digitness?: Float32Array}} Prediction n digits, n * 10
+ *   probabilities, n times the digitness; 1 if it is not given
+ *
  * @typedef {object} Model
- * @property {(pixels: Uint8Array) => Promise<{digits: number[], probabilities: Float32Array, digitness?: Float32Array}>}
- *   read n * 784 pixels -> n digits, n * 10 probabilities, n times the digitness; 1 if it is not given
+ * @property {(pixels: Uint8Array) => Promise<Prediction>} read of n * 784 pixels
  * @property {number} [threshold] of digitness; 0 for a model that does not give it, by default contract.js's
  *
  * @typedef {object} Read
@@ -39,7 +41,7 @@ const PIXELS = SIDE * SIDE;
 const BATCH = 1000; // digits per call of the network, which bounds its memory
 const SMALL = 64; // longest side of a picture that is of one digit, pixels
 const ALMOST = 0.9; // of the certainty of a page's digits, from which they are taken for parts of one
-const EVEN = 0.5; // certainty from which a reading speaks for the way in which a page was taken, and below which against
+const EVEN = 0.5; // certainty from which a reading speaks for the way in which a page was taken, below it against
 const PARTS = 4; // most digits that may be parts of one
 const SURE = 0.46; // of the threshold: the mean digitness of a number's digits from which a doubtful one stands
 const DOUBTFUL = 0.004; // of the threshold: the digitness of such a one
@@ -49,8 +51,8 @@ const NUMBER_GAP = 0.5; // between two numbers, in heights of the line's digits
  * Reads the digits of a picture, line by line from the top, each from left to right.
  * @param {Field} grey float32, 0 black .. 255 white
  * @param {Model} recognizer
- * @param {((grey: Field) => Promise<Way[]>) | null} segment segmentation.js's, in a worker or not; null where it cannot be
- *   had: then every picture is taken for one of a digit
+ * @param {((grey: Field) => Promise<Way[]>) | null} segment segmentation.js's, in a worker or not; null where it cannot
+ *   be had: then every picture is taken for one of a digit
  * @param {'auto' | 'single' | 'page'} mode 'single' for a picture of one digit, 'page' for one of several; 'auto' tells
  *   them apart, and takes every picture for one of a digit where the model does not give the digitness
  * @returns {Promise<Reading[]>} the digits, those of a page with refused ones among them; none if nothing stands out

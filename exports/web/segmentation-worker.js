@@ -16,8 +16,8 @@ const loading = import('./opencv.js').then(() => globalThis.cv);
 globalThis.onmessage = async ({ data: { id, grey } }) => {
   try {
     const ways = segment(await loading, grey);
-    const pixels = ways.flatMap(({ lines }) => lines.flatMap(({ groups }) => groups.map((group) => group.pixels.buffer)));
-    postMessage({ id, ways }, pixels);
+    const groups = ways.flatMap(({ lines }) => lines.flatMap((line) => line.groups));
+    postMessage({ id, ways }, groups.map(({ pixels }) => pixels.buffer)); // these are moved, not copied
   } catch (error) {
     postMessage({ id, error: `the page could not be segmented: ${reasonOf(error)}` });
   }

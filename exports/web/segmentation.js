@@ -21,7 +21,7 @@ import { findStrokes, mayBeLight } from './pictures/strokes.js';
  */
 
 /**
- * Segments a page in each way in which it may be taken: with or without a desk around its sheet, with dark or light ink.
+ * Segments a page in each way in which it may be taken: with or without a desk around its sheet, dark or light ink.
  * @param cv the module of @techstark/opencv-js, loaded
  * @param {Field} grey float32, 0 black .. 255 white
  * @returns {Way[]} at least one

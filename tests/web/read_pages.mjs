@@ -16,8 +16,7 @@ const recognizer = {
   async read(pixels) {
     const input = new Tensor('uint8', pixels, [pixels.length / 784, 28, 28]);
     const { digit, probabilities, digitness } = await session.run({ pixels: input });
-    const none = new Float32Array(digit.data.length).fill(1);
-    return { digits: Array.from(digit.data, Number), probabilities: probabilities.data, digitness: digitness?.data ?? none };
+    return { digits: Array.from(digit.data, Number), probabilities: probabilities.data, digitness: digitness?.data };
   },
 };
 

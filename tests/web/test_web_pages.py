@@ -1,6 +1,7 @@
 """Pages are read in JavaScript as in Python: in Node, and on the page in exports/web."""
 
 import base64
+import hashlib
 import json
 import subprocess
 from pathlib import Path
@@ -251,8 +252,9 @@ def test_where_opencv_cannot_be_had_an_error_says_so_and_a_later_page_is_read(op
     page.context.close()
 
 
-def test_python_reads_the_golden_pages_so(mnist_test):
+def test_python_reads_the_golden_pages_so():
     recognizer = Recognizer(EXPORTS / "digits.onnx")
+    assert GOLDEN_PAGES["model"]["sha256"] == hashlib.sha256(recognizer.content).hexdigest()
     for golden in GOLDEN_PAGES["pages"]:
         found = read_as(read_grey(GOLDEN / golden["file"]), recognizer, "auto")
         assert [decision(reading) for reading in found] == [decision(reading) for reading in golden["readings"]]

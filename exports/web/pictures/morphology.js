@@ -3,7 +3,8 @@
  * the window: with these a page takes 0.5 s, and 0.8 s without.
  *
  * A rectangle's is that of its rows and then of its columns, each by the method of M. van Herk, "A fast algorithm for
- * local minimum and maximum filters on rectangular and octagonal kernels", 1992. What is outside a field changes nothing.
+ * local minimum and maximum filters on rectangular and octagonal kernels", 1992. What is outside a field changes
+ * nothing.
  */
 
 import { convert, roundToEven, transpose } from './fields.js';
@@ -72,7 +73,7 @@ function discExtremes(field, side, sign) {
   return { ...field, data: convert(field.data.constructor, most, (value) => sign * value) };
 }
 
-/** Replaces each value by that `offset` places after it in `others`, with the sign, where there is one that is larger. */
+/** Replaces each value by that `offset` places after it in `others`, with the sign, where that is larger. */
 function keepMost(most, others, offset, sign) {
   const end = Math.min(most.length, most.length - offset);
   for (let i = Math.max(0, -offset); i < end; i++) most[i] = Math.max(most[i], sign * others[i + offset]);
