@@ -1,6 +1,6 @@
 // Reads grey pictures as exports/web/pages.js does, for test_web_pages.py: node read_pages.mjs MODEL.onnx < JOBS
-// JOBS is a JSON list of {file, width, height, mode}; a file holds width x height bytes. Prints a JSON list of
-// {readings, milliseconds}, without the ten probabilities, and pixels in base64.
+// JOBS is a JSON list of {file, width, height, mode, withoutOpenCV}; a file holds width x height bytes. Prints a JSON
+// list of {readings, milliseconds}, without the ten probabilities, and pixels in base64.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { argv } from 'node:process';
@@ -21,10 +21,11 @@ const recognizer = {
 };
 
 const found = [];
-for (const { file, width, height, mode } of JSON.parse(readFileSync(0, 'utf8'))) {
+for (const { file, width, height, mode, withoutOpenCV } of JSON.parse(readFileSync(0, 'utf8'))) {
   const grey = { data: Float32Array.from(readFileSync(file)), width, height };
   const began = performance.now();
-  const readings = await readDigits(grey, recognizer, async (page) => segment(cv, page), mode);
+  const segmenting = withoutOpenCV ? null : async (page) => segment(cv, page);
+  const readings = await readDigits(grey, recognizer, segmenting, mode);
   found.push({ milliseconds: performance.now() - began, readings: readings.map(plain) });
 }
 console.log(JSON.stringify(found));

@@ -111,13 +111,13 @@ LINES = {
 }
 
 
-def read_in_node(node, model, pages, folder, mode="auto"):
+def read_in_node(node, model, pages, folder, mode="auto", **options):
     """The readings of pages in JavaScript, as dictionaries with their pixels."""
     jobs = []
     for number, page in enumerate(pages):
         file = folder / f"{number}.grey"
         file.write_bytes(np.ascontiguousarray(page).tobytes())
-        jobs.append({"file": str(file), "width": page.shape[1], "height": page.shape[0], "mode": mode})
+        jobs.append({"file": str(file), "width": page.shape[1], "height": page.shape[0], "mode": mode} | options)
     done = subprocess.run([node, READ, model], input=json.dumps(jobs), capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     return [page["readings"] for page in json.loads(done.stdout)]
@@ -187,6 +187,12 @@ def test_the_kind_of_picture_may_be_given(mode, node, pages, tmp_path):
         assert figure <= 1e-3
 
 
+@pytest.mark.parametrize("mode", ["auto", "page"])
+def test_without_opencv_every_picture_is_read_as_one_digit(mode, node, pages, tmp_path):
+    (found,) = read_in_node(node, EXPORTS / "digits.onnx", [pages["plain"]], tmp_path, mode, withoutOpenCV=True)
+    differences(read_as(pages["plain"].astype(np.float32), Recognizer(), "single"), found)
+
+
 def test_a_model_without_digitness_reads_one_digit(node, pages, tiny_model, tmp_path):
     (found,) = read_in_node(node, tiny_model, [pages["plain"]], tmp_path)
     differences(read_as(pages["plain"].astype(np.float32), Recognizer(tiny_model), "auto"), found)
@@ -241,13 +247,19 @@ def test_opencv_is_loaded_when_the_first_page_comes_and_once(open_page, site, lo
     page.context.close()
 
 
-def test_where_opencv_cannot_be_had_an_error_says_so_and_a_later_page_is_read(open_page, site):
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [("opencv.js", "the page could not be segmented: "), ("segmentation-worker.js", "the worker that ")],
+)
+def test_where_a_file_cannot_be_had_an_error_says_so_and_a_later_page_is_read(name, said, open_page, site):
     page = open_page(**WIDE)
     file = f"golden/{GOLDEN_PAGES['pages'][0]['file']}"
-    page.context.route(f"{site}opencv.js", lambda route: route.abort())
+    page.context.route(f"{site}{name}", lambda route: route.abort())
     attempt = f"(file) => ({IN_THE_BROWSER})(file).catch((error) => error.message)"
-    assert page.evaluate(attempt, file).startswith("the page could not be segmented: ")
-    page.context.unroute(f"{site}opencv.js")
+    message = page.evaluate(attempt, file)
+    assert message.startswith(said)
+    assert "\n" not in message
+    page.context.unroute(f"{site}{name}")
     assert len(page.evaluate(attempt, file)) == len(GOLDEN_PAGES["pages"][0]["readings"])
     page.context.close()
 
@@ -261,6 +273,6 @@ def test_python_reads_the_golden_pages_so():
 
 
 def test_nothing_was_complained_of_and_nothing_asked_of_others(golden_page, log, site):
-    # The last test of this file, so that it speaks of all of them; one took opencv.js away.
+    # The last test of this file, so that it speaks of all of them; some took files away.
     assert [url for url in set(log["requests"]) if not url.startswith(site)] == []
     assert [text for text in log["complaints"] if "ERR_FAILED" not in text] == []
