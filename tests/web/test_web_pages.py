@@ -3,12 +3,13 @@
 import base64
 import hashlib
 import json
+import re
 import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
-from page import EXPORTS, GOLDEN, WIDE
+from page import EXPORTS, GOLDEN, WEB, WIDE
 from PIL import Image
 
 from flaxdigits.inference.recognizer import Recognizer
@@ -17,6 +18,12 @@ from flaxdigits.pictures.reading import read_grey
 
 READ = Path(__file__).with_name("read_pages.mjs")
 MORPHOLOGY = Path(__file__).with_name("compare_morphology.mjs")
+ROOT = EXPORTS.parent
+TWINS = [
+    *(f"pictures/{name}" for name in ("ink", "normalization", "strokes", "sheet", "layout", "cuts")),
+    "lattice",
+    "pages",
+]
 PIXELS = (28, 28)
 SHAPE = (480, 640)
 
@@ -203,6 +210,33 @@ def test_large_windows_give_what_opencv_gives(node):
     done = subprocess.run([node, MORPHOLOGY], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr[-2000:]
     assert json.loads(done.stdout) == {"compared": 360, "different": []}
+
+
+def constants(source, declaration):
+    """The numbers that a source file gives names to, alone or several in a line."""
+    found = {}
+    for names, values in re.findall(declaration, source, re.MULTILINE):
+        numbers = [float(value) for value in re.findall(r"[\d.]+(?:e-?\d+)?", values)]
+        name, *others = re.findall(r"[A-Z_]+", names)
+        found |= dict(zip([name, *others], numbers, strict=True)) if others else {name: tuple(numbers)}
+    return {name: value if isinstance(value, tuple) else (value,) for name, value in found.items()}
+
+
+def constants_of(twin):
+    """The constants of a module in Python and in JavaScript."""
+    python = (ROOT / "flaxdigits" / f"{twin}.py").read_text(encoding="utf-8")
+    javascript = (WEB / f"{twin}.js").read_text(encoding="utf-8")
+    return (
+        constants(python, r"^([A-Z_]+(?:, [A-Z_]+)*) = ([\d.(][-\d., e)]*)"),
+        constants(javascript, r"^(?:export )?const (\[?[A-Z_]+(?:, [A-Z_]+)*\]?) = ([\d.\[][-\d., e\]]*);"),
+    )
+
+
+@pytest.mark.parametrize("twin", TWINS)
+def test_twins_have_the_same_constants(twin):
+    python, javascript = constants_of(twin)
+    assert python
+    assert {name: value for name, value in javascript.items() if name != "BATCH"} == python
 
 
 GOLDEN_PAGES = json.loads((GOLDEN / "pages.json").read_text())
