@@ -1,4 +1,4 @@
-// Compares exports/web/pictures/morphology.js with OpenCV, for test_web_pages.py: fields and windows of many sizes.
+// Compares exports/web/pictures/morphology.js with OpenCV, for test_twins.py: fields and windows of many sizes.
 // Prints how many results were compared, and which of them differ.
 import { createRequire } from 'node:module';
 import { apply } from '../../exports/web/pictures/matrices.js';

@@ -1,4 +1,4 @@
-// Reads grey pictures as exports/web/pages.js does, for test_web_pages.py: node read_pages.mjs MODEL.onnx < JOBS
+// Reads grey pictures as exports/web/pages.js does, for test_node_pages.py: node read_pages.mjs MODEL.onnx < JOBS
 // JOBS is a JSON list of {file, width, height, mode, withoutOpenCV}; a file holds width x height bytes. Prints a JSON
 // list of {readings, milliseconds}, without the ten probabilities, and pixels in base64.
 import { readFileSync } from 'node:fs';
