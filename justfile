@@ -93,6 +93,7 @@ web *args:
 ship: (_train "seed0" "digits") (_train "tiny0" "digits-tiny")
     @{{bin}}/flaxdigits export runs/record/seed0 --out exports/digits.onnx --golden exports/golden
     @{{bin}}/flaxdigits export runs/record/tiny0 --out exports/digits-tiny.onnx --golden exports/golden-tiny --precision int8
+    @{{bin}}/python -m scripts.golden_pictures # the golden pages are read by digits.onnx
 
 _train run recipe: setup
     @if [ -f runs/record/{{run}}/config.toml ]; then {{bin}}/flaxdigits train --resume runs/record/{{run}}; \

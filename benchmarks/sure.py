@@ -1,4 +1,4 @@
-"""The probability below which a prediction is "not sure": SURE in exports/web/answer.js.
+"""The probability below which a prediction is "not sure": SURE in exports/web/ui/answer.js.
 
 Measured on three tenths of the training digits, by the record recipe trained on the others, at the shipped model's
 temperature, and on random scribbles, which are not digits. Long where runs/held-out is not trained yet.

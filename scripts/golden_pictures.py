@@ -1,20 +1,37 @@
-"""Writes exports/golden/pictures: pictures of digits, and the 28x28 pixels to which each is normalized.
+"""Writes exports/golden/pictures and pages: pictures of one digit and of several, and what is made of them.
 
-Tests compare every implementation of flaxdigits/pictures with these, such as the page in exports/web.
+That is the 28x28 pixels to which a digit is normalized, and the digits that the shipped model reads on a page. Tests
+compare every implementation of flaxdigits/pictures and pages.py with these, such as the page in exports/web.
 """
 
+import hashlib
 import json
+from dataclasses import asdict
 
 import numpy as np
 from PIL import Image
 
-from flaxdigits import atomic, load, read_picture
-from flaxdigits.inference.shipped import GOLDEN
+from flaxdigits import Recognizer, atomic, load, read_picture
+from flaxdigits.inference.shipped import GOLDEN, MODEL
+from flaxdigits.pages import read_digits
 
 SIZE = 240
+PAGE = 260, 380  # height and width of a page
+TOLERANCE = 1e-3  # of a probability and a digitness of a page, where boxes may differ by a pixel
+LEFTS = (
+    ((5, 44, 82, 200, 238), (20, 60, 98, 136, 250)),
+    ((15, 70, 180, 230), (10, 60, 150, 205, 255)),
+    ((45, 90, 200), (60, 140, 185, 230)),
+)  # of each page's digits, line by line, pixels
 
 
 def main() -> None:
+    write_pictures()
+    write_pages()
+
+
+def write_pictures() -> None:
+    """Writes pictures of one digit, and their pixels."""
     folder = GOLDEN / "pictures"
     folder.mkdir(parents=True, exist_ok=True)
     blank = {"blank": np.full((100, 160), 255), "blank-transparent": np.zeros((60, 60, 4)), "blank-faint": faint()}
@@ -29,6 +46,50 @@ def main() -> None:
     description = {"shape": list(expected.shape), "pixels": "pictures.bin", "pictures": files, "blank": blanks}
     atomic.write_text(GOLDEN / "pictures.json", json.dumps(description, indent=1) + "\n")
     print(f"{len(files)} pictures and {len(blanks)} blank ones in {folder}")
+
+
+def write_pages() -> None:
+    """Writes pages, and their readings."""
+    folder = GOLDEN / "pages"
+    folder.mkdir(parents=True, exist_ok=True)
+    recognizer, pages = Recognizer(), []
+    for name, pixels in make_pages(load("mnist-test").images).items():
+        file = folder / f"{name}.png"
+        Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)).save(file, optimize=True)
+        readings = [asdict(reading) for reading in read_digits(file, recognizer)]
+        pages.append({"file": f"pages/{name}.png", "readings": readings})
+    model = hashlib.sha256(MODEL.read_bytes()).hexdigest()
+    description = {"model": {"sha256": model}, "tolerance": TOLERANCE, "pages": pages}
+    atomic.write_text(GOLDEN / "pages.json", json.dumps(description, indent=1) + "\n")
+    print(f"{len(pages)} pages in {folder}")
+
+
+def make_pages(digits: np.ndarray) -> dict[str, np.ndarray]:
+    """Returns pages by name, [height, width], 0..255, from uint8 [n, 28, 28]."""
+    rng = np.random.default_rng(1)
+    ink = [written(part, lefts) for part, lefts in zip((digits[20:], digits[40:], digits[60:]), LEFTS, strict=True)]
+    down, across = np.mgrid[: PAGE[0], : PAGE[1]]
+    noise = rng.normal(0, 1.5, (3, *PAGE))
+    ruled = np.where(down % 40 < 2, 0.8, 1)
+    shadow = np.where(across + down / 3 < 200, 0.6, 1)
+    on_sheet = (across > 30) & (across < 350) & (down > 20) & (down < 245)
+    return {
+        "touching": 215 * (1 - 0.7 * ink[0]) + noise[0],
+        "ruled": 225 * ruled * shadow * (1 - 0.75 * ink[1]) + noise[1],
+        "sheet": np.where(on_sheet, 220 * (1 - 0.7 * ink[2]), 70) + noise[2],
+    }
+
+
+def written(digits: np.ndarray, lefts: tuple[tuple[int, ...], ...]) -> np.ndarray:
+    """Returns lines of digits whose left ends are given, float PAGE, 0 paper .. 1 ink."""
+    page, used = np.zeros(PAGE), 0
+    for row, line in enumerate(lefts):
+        for left in line:
+            digit = np.asarray(Image.fromarray(digits[used]).resize((70, 70), Image.Resampling.BICUBIC)) / 255
+            area = page[45 + 90 * row : 115 + 90 * row, left : left + 70]
+            np.maximum(area, digit, out=area)
+            used += 1
+    return page
 
 
 def make_pictures(digits: np.ndarray) -> dict[str, np.ndarray]:

@@ -43,23 +43,40 @@ DRAWINGS = {
 
 @contextmanager
 def one_worker():
-    """Keeps the other workers' tests out of exports/web, where each of them builds the page."""
-    import fcntl  # not on Windows, where the other tests can run
-
+    """Keeps the other workers' tests out of exports/web and node, where each of them builds the page or installs."""
+    try:
+        import fcntl
+    except ModuleNotFoundError:  # on Windows, where one worker has to do
+        yield
+        return
     with (WEB / "build.mjs").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def install_packages(install, npm, folder):
+    """Installs the npm packages of a folder, where they are older than its lock."""
+    installed, wanted = folder / "node_modules" / ".package-lock.json", folder / "package-lock.json"
+    if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
+        install(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=folder)
+
+
+@pytest.fixture(scope="session")
+def node(need, install):
+    """Node, with the packages of the examples in exports/node installed."""
+    found, npm = (need("Node.js 20 or newer: nodejs.org", name) for name in ("node", "npm"))
+    with one_worker():
+        install_packages(install, npm, EXPORTS / "node")
+    return found
 
 
 @pytest.fixture(scope="session")
 def site(need, install, tmp_path_factory):
     """The page's address, built, and served from a copy of this worker's own."""
     npm, node = (need("Node.js 20 or newer: nodejs.org", name) for name in ("npm", "node"))
-    installed, wanted = WEB / "node_modules" / ".package-lock.json", WEB / "package-lock.json"
     copy = tmp_path_factory.mktemp("site")
     with one_worker():
-        if not installed.exists() or installed.stat().st_mtime < wanted.stat().st_mtime:
-            install(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=WEB)
+        install_packages(install, npm, WEB)
         subprocess.run([node, "build.mjs"], cwd=WEB, check=True)
         shutil.copytree(WEB / "dist", copy, dirs_exist_ok=True)
     with served(copy) as address:

@@ -1,21 +1,23 @@
 /** Connects the pad and picture files to the network, and its readings to the page. */
 
-import { wireAbout } from './about.js';
-import { makeBars, showLoading, showReading, speak } from './answer.js';
-import { enable, wireControls } from './controls.js';
-import { makeCorrections, offerCorrections } from './corrections.js';
-import { Pen } from './drawing.js';
-import { wireFiles } from './files.js';
-import { History } from './history.js';
-import { EMPTY, look, takePicture } from './look.js';
-import { paintPad } from './pad.js';
+import { wireAbout } from './ui/about.js';
+import { makeBars, showLoading, showReading, speak } from './ui/answer.js';
+import { showBoxes } from './ui/boxes.js';
+import { enable, wireControls } from './ui/controls.js';
+import { makeCorrections, offerCorrections } from './ui/corrections.js';
+import { Pen } from './ui/drawing.js';
+import { wireFiles } from './ui/files.js';
+import { History } from './ui/history.js';
+import { EMPTY, look } from './ui/look.js';
+import { paintPad } from './ui/pad.js';
+import { fillIn, openFile } from './ui/picture.js';
 
 const element = (id) => document.getElementById(id);
 const pad = element('pad');
 const history = new History(EMPTY);
 const pen = new Pen(pad, begin, (stroke) => change(() => history.add(withStroke(stroke))));
 // Loaded beside the page, so that one can draw before it is there.
-/** @type {Promise<import('./about.js').Network>} */
+/** @type {Promise<import('./ui/about.js').Network>} */
 const network = import('./recognizer.js').then(async ({ Recognizer, RUNTIME }) => (
   { recognizer: await Recognizer.load('digits.onnx'), runtime: RUNTIME }
 ));
@@ -32,7 +34,7 @@ function withStroke(stroke) {
   return { strokes: [...history.state.strokes, stroke] };
 }
 
-/** @returns {import('./look.js').Content} */
+/** @returns {import('./ui/look.js').Content} */
 function shown() {
   return pen.stroke ? withStroke(pen.stroke) : history.state;
 }
@@ -65,10 +67,27 @@ function clear() {
 
 async function take(file) {
   const mine = ++actions;
-  const picture = await takePicture(file).catch((error) => error);
+  const opened = await openFile(file).catch((error) => error);
   if (actions !== mine) return;
-  if (!(picture instanceof Error)) return change(() => history.add({ strokes: [], picture }));
-  complaint = picture.message;
+  if (opened instanceof Error) complaint = opened.message;
+  else change(() => history.add({ strokes: [], picture: opened.picture }));
+  update();
+  if (!(opened instanceof Error)) await readFile(opened);
+}
+
+/** Reads a picture that is shown already. */
+async function readFile({ picture, grey }) {
+  try {
+    await fillIn(picture, grey, (await network).recognizer);
+  } catch (error) {
+    picture.message = `${picture.name}: ${error.message}`;
+  }
+  update();
+}
+
+/** Shows another digit of a page in full. */
+function select(place) {
+  history.state.picture.selected = place;
   update();
 }
 
@@ -105,16 +124,18 @@ async function read() {
 
 async function answer() {
   const finished = !pen.stroke;
-  const { pixels = null, message = '' } = look(shown());
-  const found = pixels && !loading ? await readPixels(pixels) : null;
+  const { strokes, picture = null } = shown();
+  const { pixels = null, message = '' } = picture ?? look(strokes);
+  const found = picture?.readings[picture.selected] ?? (pixels && !loading ? await readPixels(pixels) : null);
   if (pixels && loading) showLoading(pixels);
   else showReading(found);
+  showBoxes(picture, select);
   offerCorrections(found);
   say(complaint || (finished ? message : '')); // a stroke that has just begun is small
   if (finished) speak();
 }
 
-/** @returns {Promise<import('./answer.js').Reading>} */
+/** @returns {Promise<import('./ui/answer.js').Reading>} */
 async function readPixels(pixels) {
   const { recognizer } = await network;
   const { digits, probabilities, digitness } = await recognizer.read(pixels);
@@ -123,6 +144,7 @@ async function readPixels(pixels) {
 
 function fail(error) {
   showReading(null);
+  showBoxes(null, select);
   offerCorrections(null);
   say(error.message);
 }

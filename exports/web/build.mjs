@@ -10,16 +10,16 @@ const given = process.argv.slice(2);
 if (given.length === 1 || given.length > 2) fail('usage: just web [MODEL.onnx GOLDEN_FOLDER]; both or none');
 const [model, golden] = given.length ? given : [join(here, '../digits.onnx'), join(here, '../golden')];
 const SOURCES = [
-  'index.html', 'style.css', 'about.js', 'answer.js', 'app.js', 'contract.js', 'controls.js', 'corrections.js',
-  'drawing.js', 'fields.js', 'files.js', 'history.js', 'ink.js', 'look.js', 'my-digits.js', 'pad.js', 'pictures.js',
-  'png.js', 'recognizer.js', 'selftest.js',
+  'index.html', 'style.css', 'app.js', 'contract.js', 'lattice.js', 'pages.js', 'pictures', 'recognizer.js',
+  'segmentation-worker.js', 'segmentation.js', 'segmenter.js', 'selftest.js', 'ui',
 ];
 const PACKAGES = [
   ['onnxruntime-web/dist/ort.wasm.bundle.min.mjs', 'ort.wasm.bundle.min.mjs'],
   ['onnxruntime-web/dist/ort-wasm-simd-threaded.wasm', 'ort-wasm-simd-threaded.wasm'],
+  ['@techstark/opencv-js/dist/opencv.js', 'opencv.js'],
   ['fflate/esm/browser.js', 'fflate.js'],
 ];
-const PICTURES = ['pictures.json', 'pictures.bin', 'pictures']; // the same for every model
+const PICTURES = ['pictures.json', 'pictures.bin', 'pictures', 'pages.json', 'pages']; // the same for every model
 
 const parts = [
   ...SOURCES.map((name) => [join(here, name), name]),

@@ -1,6 +1,6 @@
 /** The model: pixels in, probabilities out, with onnxruntime-web on WebAssembly. */
 
-import { SIDE } from './contract.js';
+import { SIDE, THRESHOLD } from './contract.js';
 import * as ort from './ort.wasm.bundle.min.mjs';
 
 export const RUNTIME = `onnxruntime-web ${ort.env.versions.web}`;
@@ -27,9 +27,13 @@ export class Recognizer {
   /** SHA-256 of the file, hexadecimal; empty without a secure context (https or localhost), which computing it needs. */
   sha256;
 
+  /** Of digitness; 0 for a model that does not give it. */
+  threshold;
+
   constructor(session, sha256) {
     this.#session = session;
     this.sha256 = sha256;
+    this.threshold = session.outputNames.includes('digitness') ? THRESHOLD : 0;
   }
 
   /** @param {string} path of an .onnx file that keeps the contract of flaxdigits */

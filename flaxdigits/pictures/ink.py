@@ -1,6 +1,6 @@
 """Segmentation of a picture into ink and paper.
 
-exports/web/ink.js does the same, step by step; tests/web/test_web_pictures.py compares the two.
+exports/web/pictures/ink.js does the same, step by step; tests/web/test_web_pictures.py compares the two.
 """
 
 import numpy as np

@@ -4,8 +4,8 @@ MNIST's digits are white on black, scaled to fit a 20x20 box, and placed so that
 mass lies in the middle of the 28x28 image (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of
 handwritten digits", 1998). Measured on its 60,000 training digits: the longer side is 20 pixels
 in 59,987 of them and 19 in the rest; the mean centre of mass is (14.00, 14.01), counted from 0,
-and varies as rounding to whole pixels makes it. exports/web/pictures.js does the same, function by
-function.
+and varies as rounding to whole pixels makes it. exports/web/pictures/normalization.js does the
+same, function by function.
 """
 
 import numpy as np

@@ -22,14 +22,6 @@ def run(*words, **options):
 
 
 @pytest.fixture(scope="module")
-def node(need, install):
-    """Node, with the packages of the example installed."""
-    found, npm = (need("Node.js 20 or newer: nodejs.org", name) for name in ("node", "npm"))
-    install(npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=EXPORTS / "node")
-    return found
-
-
-@pytest.fixture(scope="module")
 def old_python(tmp_path_factory, need, install):
     """A Python whose onnxruntime is at least two years old."""
     if OLD_RUNTIME is None:
@@ -79,6 +71,32 @@ def test_node_reads_digits_from_raw_pixels(node, few, tmp_path):
     (tmp_path / "pixels.bin").write_bytes(few.images.tobytes())
     done = run(node, EXPORTS / "node/read.mjs", shipped.MODEL, tmp_path / "pixels.bin")
     assert [int(line.split()[0]) for line in done.stdout.splitlines()] == few.labels.tolist()
+
+
+def test_node_reads_the_numbers_of_pages_and_pictures_of_one_digit(node):
+    golden = json.loads((EXPORTS / "golden" / "pages.json").read_text())
+    for page in golden["pages"]:
+        done = run(node, EXPORTS / "node/pages.mjs", EXPORTS / "golden" / page["file"])
+        numbers = {}
+        for reading in page["readings"]:
+            place = reading["line"], reading["number"]
+            numbers[place] = numbers.get(place, "") + str(reading["digit"])
+        assert done.stdout.split() == list(numbers.values())
+        assert done.stdout.count("\n") == max(line for line, _ in numbers)
+    assert run(node, EXPORTS / "node/pages.mjs", EXPORTS / "golden/pictures/photo-lamp.png").stdout == "1\n"
+
+
+def test_node_says_in_one_line_what_it_cannot_read(node, tmp_path):
+    (tmp_path / "notes.png").write_text("no picture")
+    for picture, said in (
+        (tmp_path / "notes.png", "notes.png: "),
+        (tmp_path / "missing.png", "missing.png: "),
+        (EXPORTS / "golden/pictures/blank.png", "no digit stands out from the paper"),
+    ):
+        done = run(node, EXPORTS / "node/pages.mjs", picture)
+        assert done.returncode == 1
+        assert said in done.stderr
+        assert done.stderr.count("\n") == 1
 
 
 def test_plain_python_passes_the_golden_vectors(handed_out, corrupted):

@@ -29,7 +29,7 @@ from playwright.sync_api import expect
 
 from flaxdigits.inference.recognizer import Recognizer
 
-SURE = float(re.search(r"SURE = ([\d.]+)", (WEB / "answer.js").read_text())[1])
+SURE = float(re.search(r"SURE = ([\d.]+)", (WEB / "ui" / "answer.js").read_text())[1])
 NO_DIGITS = {
     "a cross": [[(0.2, 0.2), (0.8, 0.8)], [(0.8, 0.2), (0.2, 0.8)]],
     "an E": [[(0.7, 0.2), (0.3, 0.2), (0.3, 0.8), (0.7, 0.8)], [(0.3, 0.5), (0.6, 0.5)]],
@@ -209,7 +209,12 @@ def test_the_self_test_passes_and_says_with_what(page):
     lines = page.locator("#selftest-result").inner_text().split("\n")
     assert re.fullmatch(rf"golden vectors: {cases} passed, 0 failed, largest difference \S+ of 1e-5 allowed", lines[0])
     total = len(pictures["pictures"]) + len(pictures["blank"])
-    assert lines[1:] == [f"golden pictures: {total} passed, 0 failed, byte for byte", f"onnxruntime-web {runtime}"]
+    pages = len(json.loads((GOLDEN / "pages.json").read_text())["pages"])
+    assert lines[1:] == [
+        f"golden pictures: {total} passed, 0 failed, within one grey level",
+        f"golden pages: {pages} passed, 0 failed (this loads OpenCV, 13 MB)",
+        f"onnxruntime-web {runtime}",
+    ]
     assert not page.locator("#selftest-result.failed").count()
 
 
@@ -220,6 +225,7 @@ def test_the_self_test_passes_with_the_tiny_model(open_page, site):
     page.reload()
     page.click("#selftest")
     shows(page, "#selftest-result", re.compile("golden vectors: 40 passed, 0 failed, .* of 2e-2 allowed"))
+    shows(page, "#selftest-result", re.compile("golden pages: of another model"))
     page.context.close()
 
 
@@ -234,6 +240,20 @@ def test_the_self_test_fails_on_wrong_golden_files(page):
     page.click("#selftest")
     shows(page, "#selftest-result", re.compile("vectors: .* passed, 2 failed"))
     page.unroute("**/golden.json")
+    assert page.locator("#selftest-result.failed").count()
+
+
+def test_the_self_test_fails_on_a_page_that_is_read_otherwise(page):
+    def corrupted(route):
+        golden = json.loads((GOLDEN / "pages.json").read_text())
+        golden["pages"][0]["readings"][3]["digit"] += 1
+        golden["pages"][1]["readings"][2]["box"][0] += 3
+        route.fulfill(json=golden)
+
+    page.route("**/pages.json", corrupted)
+    page.click("#selftest")
+    shows(page, "#selftest-result", re.compile("pages: 1 passed, 2 failed"))
+    page.unroute("**/pages.json")
     assert page.locator("#selftest-result.failed").count()
 
 
@@ -261,7 +281,7 @@ def test_verdict_and_bar_give_the_same_percentage(page, few):
 
 def test_only_certainty_is_100_percent_and_only_impossibility_0(page):
     shares = [0, 1e-30, 0.0004999, 0.0005, 0.5, 0.9949, 0.99949, 0.9995, 0.99999994, 1]
-    script = "async (shares) => { const { percent } = await import('./answer.js'); return shares.map(percent); }"
+    script = "async (shares) => { const { percent } = await import('./ui/answer.js'); return shares.map(percent); }"
     words = ["0.0%", "<0.1%", "<0.1%", "0.1%", "50.0%", "99.5%", "99.9%", ">99.9%", ">99.9%", "100.0%"]
     assert page.evaluate(script, shares) == words
 

@@ -130,7 +130,7 @@ def test_undo_while_drawing_takes_the_unfinished_stroke_alone(fresh):
 
 def test_the_oldest_of_many_states_are_forgotten(fresh):
     script = """async () => {
-        const { History } = await import('./history.js');
+        const { History } = await import('./ui/history.js');
         const history = new History(0);
         for (let state = 1; state <= 1000; state++) history.add(state);
         let undone = 0;

@@ -15,6 +15,11 @@ from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.pictures.reading import read_picture
 
 
+def within_a_level(page, expected):
+    """Whether no pixel of the network's input differs from Python's by more than one grey level."""
+    return np.abs(network_input(page).astype(int) - expected).max() <= 1
+
+
 def slow_and_quick(few):
     """A picture of a 7 that takes long to decode, and one of a 2 that does not."""
     return png(np.kron(255 - few.images[0], np.ones((180, 180), np.uint8))), png(255 - few.images[1])
@@ -46,7 +51,7 @@ def golden_pictures():
 def test_a_golden_picture_dropped_is_prepared_as_python_does(page, path):
     drop(page, Path(path).name, (GOLDEN / path).read_bytes())
     shows(page, "#digit", re.compile("."))
-    assert np.array_equal(network_input(page), read_picture(GOLDEN / path))
+    assert within_a_level(page, read_picture(GOLDEN / path))
 
 
 def scaled(image, side, resample=Image.Resampling.BICUBIC):
@@ -98,7 +103,7 @@ def test_any_picture_is_prepared_as_python_does(page, few, kind):
         content = png(PICTURES[kind](image))
         choose(page, f"{kind}.png", content)
         shows(page, "#digit", re.compile("."))
-        assert np.array_equal(network_input(page), read_picture(content))
+        assert within_a_level(page, read_picture(content))
         page.keyboard.press("Escape")
         shows(page, "#message", "")
 
@@ -125,7 +130,7 @@ def test_a_pasted_picture_is_read(page, few):
     )
     page.keyboard.press("Control+v")
     shows(page, "#digit", str(few.labels[2]))
-    assert np.array_equal(network_input(page), read_picture(content))
+    assert within_a_level(page, read_picture(content))
 
 
 def test_the_page_and_python_give_the_same_answers(page, mnist_test):

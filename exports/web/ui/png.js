@@ -1,6 +1,6 @@
 /** Grey PNG files. Not by a canvas: that writes four channels, and some browsers add noise against fingerprinting. */
 
-import { zlibSync } from './fflate.js';
+import { zlibSync } from '../fflate.js';
 
 const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const GREY = [8, 0, 0, 0, 0]; // bits per pixel, colour type, compression, filters, no interlacing

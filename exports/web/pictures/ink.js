@@ -1,10 +1,10 @@
 /**
  * Ink and paper: how much each pixel of a picture differs from the paper it is on.
  *
- * The same as flaxdigits/pictures/ink.py, function by function and bit for bit; the reasons are given there.
+ * The same as flaxdigits/pictures/ink.py, function by function, to within a grey level; the reasons are given there.
  */
 
-import { largest, resize, roundToEven, smallest, sum, transpose } from './fields.js';
+import { edgeOf, largest, resize, roundToEven, smallest, sum, transpose } from './fields.js';
 
 /** @typedef {import('./fields.js').Field} Field */
 
@@ -26,15 +26,14 @@ export function findInk(grey) {
   const edge = edgeOf(grey);
   const paper = quantile(edge, 0.5);
   const off = edge.map((shade) => Math.abs(shade - paper));
-  const darker = Math.fround(paper - smallest(grey.data)) > Math.fround(largest(grey.data) - paper);
+  const darker = paper - smallest(grey.data) > largest(grey.data) - paper;
   const noise = quantile(off, 0.5);
   if (noise >= 1 && Math.max(grey.width, grey.height) > PHOTO_SIDE && quantile(off, EVEN_SHARE) >= FAINTEST) {
     return findInkOnUneven(shrink(darker ? grey : { ...grey, data: grey.data.map((shade) => 255 - shade) }));
   }
-  const faintest = Math.fround(NOISE_MARGIN * noise);
   const data = grey.data.map((shade) => {
-    const ink = Math.fround(darker ? paper - shade : shade - paper);
-    return ink > 0 && ink > faintest ? ink : 0;
+    const ink = darker ? paper - shade : shade - paper;
+    return ink > 0 && ink > NOISE_MARGIN * noise ? ink : 0;
   });
   return { ...grey, data };
 }
@@ -92,13 +91,6 @@ function shrink(grey) {
   if (share >= 1) return grey;
   const [height, width] = [grey.height, grey.width].map((side) => Math.max(1, roundToEven(side * share)));
   return resize(grey, width, height);
-}
-
-/** @returns {Float32Array} the pixels along the four edges of a field, the corners twice */
-function edgeOf({ data, width, height }) {
-  const column = (x) => Array.from({ length: height }, (_, y) => data[y * width + x]);
-  const [top, bottom] = [data.subarray(0, width), data.subarray((height - 1) * width)];
-  return Float32Array.from([...top, ...bottom, ...column(0), ...column(width - 1)]);
 }
 
 /** Returns the quantile at `share`, without interpolation. */

@@ -1,6 +1,6 @@
 /** The output of the page: the digit, ten bars, and the pixels that the network received. */
 
-import { CLASSES, SIDE, THRESHOLD } from './contract.js';
+import { CLASSES, SIDE, THRESHOLD } from '../contract.js';
 
 // Below this probability of the best digit, the page shows "not sure"; `just bench sure` measures how often.
 export const SURE = 0.9;
@@ -8,8 +8,9 @@ export const SURE = 0.9;
 /**
  * @typedef {object} Reading one digit as the network read it
  * @property {number} digit
- * @property {Float32Array} probabilities of the ten digits
+ * @property {Float32Array | number[]} probabilities of the ten digits
  * @property {number} digitness whether it is a digit at all: 1 surely, 0 surely not
+ * @property {boolean} [refused] whether it counts as none; by the digitness alone if it is not said
  * @property {Uint8Array} pixels the network's input, 28x28
  */
 
@@ -45,7 +46,7 @@ export function makeBars() {
  * @param {Reading | null} reading
  */
 export function showReading(reading) {
-  const best = reading && reading.digitness >= THRESHOLD ? reading.probabilities[reading.digit] : 0;
+  const best = reading && !isRefused(reading) ? reading.probabilities[reading.digit] : 0;
   element('digit').textContent = reading ? reading.digit : '';
   element('digit').classList.toggle('unsure', best < SURE);
   element('verdict').textContent = reading ? verdict(reading) : '';
@@ -78,8 +79,11 @@ function showBars(reading) {
 
 const part = (bar, name) => bar.querySelector(`.${name}`);
 
-function verdict({ digit, probabilities, digitness }) {
-  if (digitness < THRESHOLD) return 'probably no digit';
+const isRefused = ({ refused, digitness }) => refused ?? digitness < THRESHOLD;
+
+function verdict(reading) {
+  if (isRefused(reading)) return 'probably no digit';
+  const { digit, probabilities } = reading;
   if (probabilities[digit] >= SURE) return percent(probabilities[digit]);
   const [first, second] = [...probabilities.keys()].sort((a, b) => probabilities[b] - probabilities[a]);
   return `not sure: ${first} or ${second}`;

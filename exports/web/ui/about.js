@@ -32,6 +32,6 @@ async function test(network) {
 }
 
 async function run(network) {
-  const { selfTest } = await import('./selftest.js'); // not before it is asked for
+  const { selfTest } = await import('../selftest.js'); // not before it is asked for
   return selfTest((await network).recognizer);
 }

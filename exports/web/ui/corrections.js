@@ -1,6 +1,6 @@
 /** The row below the answer that keeps a digit with its true label, and the collection's own line. */
 
-import { CLASSES } from './contract.js';
+import { CLASSES } from '../contract.js';
 import { MyDigits } from './my-digits.js';
 
 const FILE = 'my-digits.zip';

@@ -1,6 +1,6 @@
 /** Digits that the user has labelled, kept in memory until they are saved as a folder to train on. */
 
-import { SIDE } from './contract.js';
+import { SIDE } from '../contract.js';
 
 const ENLARGED = 4; // times, so that a file shows its digit to the eye
 
@@ -58,7 +58,7 @@ export class MyDigits {
   }
 }
 
-const packer = () => Promise.all([import('./fflate.js'), import('./png.js')]);
+const packer = () => Promise.all([import('../fflate.js'), import('./png.js')]);
 
 /** Dark on white and enlarged, each pixel a square. */
 function toPaper(pixels) {

@@ -1,0 +1,30 @@
+// Reads the digits of a photograph, line by line: node pages.mjs PICTURE [MODEL.onnx]
+// A picture of one digit is read as well; what is probably no digit is left out.
+import { argv, exit } from "node:process";
+import { fileURLToPath } from "node:url";
+import opencv from "@techstark/opencv-js";
+import { InferenceSession, Tensor } from "onnxruntime-node";
+import sharp from "sharp";
+import { readDigits } from "../web/pages.js";
+import { toGrey } from "../web/pictures/reading.js";
+import { segment } from "../web/segmentation.js";
+
+const [picture, model = fileURLToPath(new URL("../digits.onnx", import.meta.url))] = argv.slice(2);
+if (!picture) exit(console.error("usage: node pages.mjs PICTURE [MODEL.onnx]") ?? 1);
+const [cv, session] = [await opencv, await InferenceSession.create(model)];
+async function read(bytes) {
+  const pixels = new Tensor("uint8", bytes, [bytes.length / 784, 28, 28]);
+  const { digit, probabilities, digitness } = await session.run({ pixels });
+  return { digits: Array.from(digit.data, Number), probabilities: probabilities.data, digitness: digitness?.data };
+}
+const upright = sharp(picture).autoOrient().toColourspace("srgb").ensureAlpha().raw();
+const decoding = upright.toBuffer({ resolveWithObject: true });
+const { data, info } = await decoding.catch(({ message }) => exit(console.error(`${picture}: ${message}`) ?? 1));
+const readings = await readDigits(toGrey({ data, ...info }), { read }, async (grey) => segment(cv, grey));
+const lines = [];
+for (const { line, number, digit } of readings.filter(({ refused }) => !refused)) {
+  const numbers = (lines[line] ??= []);
+  numbers[number] = (numbers[number] ?? "") + digit;
+}
+for (const numbers of lines.filter(Boolean)) console.log(numbers.filter(Boolean).join(" "));
+exit(lines.length ? 0 : (console.error(`${picture}: no digit stands out from the paper`) ?? 1));

@@ -1,0 +1,107 @@
+/**
+ * Cuts through ink that may be several digits: paths from the top to the bottom that cross little of it.
+ *
+ * The same as flaxdigits/pictures/cuts.py, function by function; the reasons are given there.
+ */
+
+import { sum } from './fields.js';
+
+/** @typedef {import('./fields.js').Field} Field */
+
+export const MOST_PIECES = 4; // of one digit
+export const WIDEST = 1.5; // of a digit of several pieces, in heights of the digits
+const SIDEWAYS = 0.15; // cost of a step to the side, where a pixel of full ink costs 1
+const CUTS = 3; // for a width of the digits' height
+const WIDE = 0.7; // width from which ink may be several digits, as a share of the digits' height
+const LEAST_INK = 0.2; // between two cuts, as a share of the ink on a width of the digits' height
+
+/**
+ * Returns through how many places ink may be cut that is so wide, where digits are so high.
+ * @param {number} width
+ * @param {number} height
+ */
+export function mostCuts(width, height) {
+  return width > WIDE * height ? Math.trunc((CUTS * width) / height) : 0;
+}
+
+/**
+ * Returns paths along which ink may be cut, from left to right.
+ * @param {Field} ink float32 in 0..1
+ * @param {number} height of the digits, pixels
+ * @param {number} most how many paths, the cheapest ones
+ * @returns {Int32Array[]} [height] each: the first column right of the path in each row
+ */
+export function findCuts(ink, height, most) {
+  if (!most) return [];
+  const { paths, costs } = seams(ink);
+  const left = paths.map((path) => inkLeftOf(path, ink)); // of each path
+  const total = sum(ink.data);
+  const least = (LEAST_INK * total * height) / ink.width;
+  const chosen = [0, total];
+  const found = [];
+  for (const path of [...costs.keys()].sort((one, other) => costs[one] - costs[other])) {
+    if (chosen.every((other) => Math.abs(left[path] - other) >= least)) {
+      chosen.push(left[path]);
+      found.push(path);
+    }
+    if (found.length === most) break;
+  }
+  return found.sort((one, other) => left[one] - left[other]).map((path) => paths[path]);
+}
+
+function inkLeftOf(path, { data, width }) {
+  let total = 0;
+  path.forEach((end, row) => {
+    for (let column = 0; column < end; column++) total += data[row * width + column];
+  });
+  return total;
+}
+
+/**
+ * Returns the cheapest path to each column of the last row, and its cost.
+ * @param {Field} ink
+ * @returns {{paths: Int32Array[], costs: Float64Array}} [width] paths of [height] columns, and [width] costs
+ */
+export function seams({ data, width, height }) {
+  let costs = Float64Array.from(data.subarray(0, width));
+  const steps = new Int8Array(data.length);
+  for (let row = 1; row < height; row++) {
+    const before = costs;
+    costs = before.map((straight, column) => {
+      let [best, step] = [straight, 0];
+      for (const side of [-1, 1]) {
+        const cost = before[column + side] + SIDEWAYS; // NaN beside the ink
+        if (cost < best) [best, step] = [cost, side];
+      }
+      steps[row * width + column] = step;
+      return best + data[row * width + column];
+    });
+  }
+  return { paths: Array.from({ length: width }, (_, column) => pathTo(column, steps, width, height)), costs };
+}
+
+function pathTo(column, steps, width, height) {
+  const path = new Int32Array(height);
+  let place = column;
+  for (let row = height - 1; row >= 0; row--) {
+    path[row] = place;
+    place += steps[row * width + place];
+  }
+  return path;
+}
+
+/**
+ * Returns the ink left of the first cut, between cuts, and right of the last; each as large as the whole.
+ * @param {Field} ink
+ * @param {Int32Array[]} cuts
+ * @returns {Field[]}
+ */
+export function cutApart(ink, cuts) {
+  const parts = Array.from({ length: cuts.length + 1 }, () => ({ ...ink, data: new Float32Array(ink.data.length) }));
+  ink.data.forEach((value, i) => {
+    const [row, column] = [Math.floor(i / ink.width), i % ink.width];
+    const part = cuts.filter((cut) => column >= cut[row]).length;
+    parts[part].data[i] = value;
+  });
+  return parts;
+}
