@@ -69,7 +69,7 @@ def test_the_rules_of_a_line_are_the_same(node):
     calls, expected = [], []
     for digitness in rng.uniform(size=(30, 3)) ** 3:
         number = [{"digitness": value} for value in digitness]
-        reads = [Read((0, 0, 1, 1), 0, 1.0, value) for value in digitness]
+        reads = [Read((0, 0, 1, 1), 0, 1.0, value, np.zeros((28, 28), np.uint8)) for value in digitness]
         calls.append(("pages", "leastDigitness", number, 0.5))
         expected.append(least_digitness(reads, 0.5))
         middles = rng.uniform(0, 300, (12, 2))
