@@ -1,4 +1,4 @@
-"""Makes docs/page-wide.png and docs/page-phone.png: the page with the shipped model, in the Chromium that is installed.
+"""Makes docs/page-*.png: the web page with the shipped model, in the Chromium that is installed.
 
 In the root of the project: .venv/bin/python -m scripts.screenshots
 """
@@ -6,17 +6,13 @@ In the root of the project: .venv/bin/python -m scripts.screenshots
 from pathlib import Path
 
 import numpy as np
-from playwright.sync_api import Browser
+from playwright.sync_api import Page
 from scipy.interpolate import make_interp_spline
 
 from scripts.page import built, opened
 
 DOCS = Path(__file__).parents[1] / "docs"
-FIVE = [
-    [(0.68, 0.18), (0.55, 0.2), (0.41, 0.2)],
-    [(0.41, 0.2), (0.39, 0.33), (0.37, 0.46)],
-    [(0.37, 0.46), (0.5, 0.41), (0.63, 0.46), (0.7, 0.61), (0.64, 0.75), (0.5, 0.82), (0.38, 0.8), (0.29, 0.74)],
-]
+PICTURE = Path(__file__).parents[1] / "exports" / "golden" / "pages" / "ruled.png"
 SEVEN = [[(0.3, 0.2), (0.5, 0.21), (0.7, 0.2)], [(0.7, 0.2), (0.55, 0.5), (0.45, 0.8)]]
 PHONE = {
     "viewport": {"width": 360, "height": 640}, "has_touch": True, "is_mobile": True, "device_scale_factor": 2,
@@ -25,9 +21,8 @@ PHONE = {
 WIDE = {"viewport": {"width": 1280, "height": 800}, "color_scheme": "light"}
 
 
-def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: list, *, test: bool) -> None:
-    """Draws a digit, lets the page test itself where asked, and saves the whole page."""
-    page = opened(browser, site, **options)
+def draw(page: Page, strokes: list) -> None:
+    """Draws smooth strokes on the pad."""
     pad = page.locator("#pad").bounding_box()
     assert pad
     for stroke in strokes:
@@ -38,9 +33,17 @@ def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: l
         for place in places[1:]:
             page.mouse.move(*place)
         page.mouse.up()
-    if test:
-        page.click("#selftest")
-        page.get_by_text("golden pictures").wait_for()
+
+
+def read_page(page: Page, picture: Path, digit: int) -> None:
+    """Opens a picture of several digits, and selects one of them, counted from 0."""
+    page.set_input_files("#file", picture)
+    page.locator("#boxes button").nth(digit).click(timeout=60_000)
+
+
+def save(page: Page, name: str) -> None:
+    """Saves the whole page."""
+    page.wait_for_timeout(500)
     # Not by full_page, which takes a phone's screen for one without touch.
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": page.evaluate("innerWidth"), "height": height})
@@ -51,8 +54,13 @@ def screenshot(browser: Browser, site: str, name: str, options: dict, strokes: l
 
 def main() -> None:
     with built() as (browser, site):
-        screenshot(browser, site, "page-wide.png", WIDE, FIVE, test=True)
-        screenshot(browser, site, "page-phone.png", PHONE, SEVEN, test=False)
+        for name, options, digit in (("page-wide.png", WIDE, 5), ("page-photograph-phone.png", PHONE, 0)):
+            page = opened(browser, site, **options)
+            read_page(page, PICTURE, digit)
+            save(page, name)
+        page = opened(browser, site, **PHONE)
+        draw(page, SEVEN)
+        save(page, "page-phone.png")
 
 
 if __name__ == "__main__":
