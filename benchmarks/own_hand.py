@@ -2,9 +2,9 @@
 
 `just bench own_hand [SEED]`. First a drawn style, learnt from 200 digits by the shipped model: a slashed 0, a 1 with an
 upstroke as long as its stem, an open 4, a 5 whose bar stands apart, a 6 like a b, a barred 7, a 9 like a g with a loop,
-each a smooth stroke through points that vary. Then real hands: a network of the default preset trained on the census
-workers of MNIST alone, and groups of four students whom it reads worst, by the first 50 digits of each; these 200 are
-learnt, and the others of the four judged.
+each a smooth stroke through points that vary. Then real hands: a network of the default preset is trained on the
+students of MNIST alone, and on the census workers alone. Of the writers whom it does not know, groups of four are taken
+that it reads worst, by the first 50 digits of each; these 200 are learnt, and the others of the four judged.
 """
 
 import sys
@@ -108,55 +108,58 @@ def fine_tune(model: Path | str, learnt: Digits, new: Digits, old: Digits, run: 
     return Result((new_before, new_after, len(new)), (old_before, old_after, len(old)), seconds)
 
 
-def census_model(folder: Path) -> tuple[Path, Digits, Path]:
-    """Returns a model of the census workers alone, those of them that it was not trained on, and the others' file."""
-    digits = load()
-    assert digits.writers is not None
-    census = replace(digits[digits.writers < STUDENTS], name="census")
-    run = Run(folder / "census")
-    for _ in fit(census, TrainConfig(), run, if_exists="resume"):
+def split_digits(digits: Digits, known: np.ndarray, folder: Path) -> tuple[Path, Digits, Path]:
+    """Returns a model of the known writers alone, digits of theirs that it was not trained on, and the others' file."""
+    config, theirs = TrainConfig(), replace(digits[known], name="known")
+    run = Run(folder / "known")
+    for _ in fit(theirs, config, run, if_exists="resume"):
         pass
-    held_out = census.held_out(TrainConfig().validation, TrainConfig().seed)
-    learnt = census[~held_out]
-    np.savez(folder / "census.npz", images=learnt.images, labels=learnt.known_labels())
-    return export_onnx(run).path, census[held_out], folder / "census.npz"
+    held_out = theirs.held_out(config.validation, config.seed)
+    learnt = theirs[~held_out]
+    np.savez(folder / "known.npz", images=learnt.images, labels=learnt.known_labels())
+    return export_onnx(run).path, theirs[held_out], folder / "known.npz"
 
 
-def groups(recognizer: Recognizer, seed: int) -> list[tuple[Digits, Digits]]:
-    """Returns the digits to learn and those to judge by of groups of students, the worst first."""
-    digits = load()
+def groups(recognizer: Recognizer, digits: Digits, seed: int) -> list[tuple[Digits, Digits]]:
+    """Returns the digits to learn and those to judge by of groups of writers, the worst first."""
     assert digits.writers is not None
-    students = digits[digits.writers >= STUDENTS]
-    assert students.writers is not None
-    wrong = recognizer(students.images).digits != students.known_labels()
-    rng, first = np.random.default_rng(seed), np.zeros(len(students), bool)
-    writers = np.unique(students.writers)
+    wrong = recognizer(digits.images).digits != digits.known_labels()
+    rng, first = np.random.default_rng(seed), np.zeros(len(digits), bool)
+    writers = np.unique(digits.writers)
     for writer in writers:
-        first[rng.permutation(np.flatnonzero(students.writers == writer))[:FIRST]] = True
-    worst = np.argsort([-wrong[first & (students.writers == writer)].mean() for writer in writers], kind="stable")
-    chosen = [np.isin(students.writers, writers[worst[GROUP * i : GROUP * (i + 1)]]) for i in range(GROUPS)]
+        first[rng.permutation(np.flatnonzero(digits.writers == writer))[:FIRST]] = True
+    worst = np.argsort([-wrong[first & (digits.writers == writer)].mean() for writer in writers], kind="stable")
+    chosen = [np.isin(digits.writers, writers[worst[GROUP * i : GROUP * (i + 1)]]) for i in range(GROUPS)]
     return [
-        (replace(students[group & first], writers=None, name="students"), students[group & ~first]) for group in chosen
+        (replace(digits[group & first], writers=None, name="new hands"), digits[group & ~first]) for group in chosen
     ]
 
 
 def show(name: str, result: Result) -> None:
     """Prints a row."""
     shares = [f"{before} -> {after} of {count:,}" for before, after, count in (result.new, result.old)]
-    print_row(name, *shares, f"{result.seconds:.0f} s")
+    print_row(name, *shares, f"{result.seconds:.0f}")
+
+
+def show_groups(name: str, known: np.ndarray, folder: Path, seed: int) -> None:
+    """Prints a row for each group of writers that a model does not know."""
+    folder.mkdir(parents=True, exist_ok=True)
+    digits = load()
+    model, old, replayed = split_digits(digits, known, folder)
+    for number, (learnt, judged) in enumerate(groups(Recognizer(model), digits[~known], seed), 1):
+        result = fine_tune(model, learnt, judged, old, Run(folder / f"group{number}"), replay_data=str(replayed))
+        show(f"{name}, group {number}", result)
 
 
 def main() -> None:
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    folder = RUNS / "own-hand"
-    folder.mkdir(parents=True, exist_ok=True)
-    print_header("misread", "new hands", "old hands", "seconds")
+    seed, folder = int(sys.argv[2]) if len(sys.argv) > 2 else 0, RUNS / "own-hand"
+    print_header("new hands", "new hands misread", "old hands misread", "seconds")
     drawn = fine_tune(SHIPPED, draw(LEARNT, seed), draw(JUDGED, seed + 1000), load("mnist-test"), Run(folder / "drawn"))
-    show("a drawn style; MNIST's test digits", drawn)
-    model, old, replayed = census_model(folder)
-    for number, (learnt, judged) in enumerate(groups(Recognizer(model), seed), 1):
-        result = fine_tune(model, learnt, judged, old, Run(folder / f"group{number}"), replay_data=str(replayed))
-        show(f"students, group {number}; census workers", result)
+    show("a drawn style; old hands are MNIST's test digits", drawn)
+    writers = load().writers
+    assert writers is not None
+    show_groups("census workers to a model of students", writers >= STUDENTS, folder / "census", seed)
+    show_groups("students to a model of census workers", writers < STUDENTS, folder / "students", seed)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from flaxdigits.pictures.normalization import Box, centre, fit_box
 
 LEAST = 1e-6  # probability that a group counts as at least
 UNITED_COST = 0.5  # nats for joining two components that do not touch
-CUT_COST = 0.3  # nats for dividing one
+CUT_COST = 0.6  # nats for dividing one
 SMALL, SMALL_COST = 0.75, 4.0  # nats for a digit that is lower than a share of the line's digits, per height of these
 
 

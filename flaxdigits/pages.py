@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -50,6 +50,10 @@ class Reading:
     refused: bool
     box: Box | None
     pixels: np.ndarray = field(compare=False, repr=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns all but the pixels, by name."""
+        return {name: value for name, value in vars(self).items() if name != "pixels"}
 
 
 def read_digits(

@@ -6,7 +6,6 @@ compare every implementation of flaxdigits/pictures and pages.py with these, suc
 
 import hashlib
 import json
-from dataclasses import asdict
 
 import numpy as np
 from PIL import Image
@@ -56,7 +55,7 @@ def write_pages() -> None:
     for name, pixels in make_pages(load("mnist-test").images).items():
         file = folder / f"{name}.png"
         Image.fromarray(np.clip(np.rint(pixels), 0, 255).astype(np.uint8)).save(file, optimize=True)
-        readings = [asdict(reading) for reading in read_digits(file, recognizer)]
+        readings = [reading.as_dict() for reading in read_digits(file, recognizer)]
         pages.append({"file": f"pages/{name}.png", "readings": readings})
     model = hashlib.sha256(MODEL.read_bytes()).hexdigest()
     description = {"model": {"sha256": model}, "tolerance": TOLERANCE, "pages": pages}

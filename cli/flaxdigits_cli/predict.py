@@ -118,8 +118,7 @@ def _records(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
         for reading in readings:
             figures = {figure: round(getattr(reading, figure), 6) for figure in ("probability", "digitness")}
             box = list(reading.box) if reading.box else None
-            values = {key: value for key, value in vars(reading).items() if key != "pixels"}
-            yield {"file": name} | values | figures | {"box": box}
+            yield {"file": name} | reading.as_dict() | figures | {"box": box}
 
 
 def _json(results: Iterable[Result], _: int) -> Iterator[str]:

@@ -17,7 +17,7 @@ import { centre, fitBox } from './pictures/normalization.js';
 
 const LEAST = 1e-6; // probability that a group counts as at least
 const UNITED_COST = 0.5; // nats for joining two components that do not touch
-const CUT_COST = 0.3; // nats for dividing one
+const CUT_COST = 0.6; // nats for dividing one
 const [SMALL, SMALL_COST] = [0.75, 4]; // nats for a digit that is lower than a share of the line's, per height of these
 
 /**

@@ -8,7 +8,7 @@ from PIL import Image
 from flaxdigits.convention import SIDE
 from flaxdigits.data.outliers import INK as LEAST_INK
 from flaxdigits.data.outliers import OUTLIER, cropped, is_straight, normalized
-from flaxdigits.pictures.cuts import MOST_PIECES, WIDEST, cut_apart, find_cuts, most_cuts
+from flaxdigits.pictures.cuts import MOST_PIECES, WIDEST, cut, slant_of
 
 SCALE = 2  # pixels of a string per pixel of the digits
 INK = 0.3  # share of full ink from which a pixel counts for the distance of two digits
@@ -56,7 +56,7 @@ def string_groups(digits: np.ndarray, labels: np.ndarray, rng: np.random.Generat
     slant = rng.normal(0, SLANT)
     layers = side_by_side([enlarged(digits[index], slant) for index in chosen], rng)
     ink = layers.max(axis=0)
-    parts = cut_apart(ink, find_cuts(ink, len(ink), most_cuts(ink.shape[1], len(ink))))
+    parts = cut(ink, len(ink), float(np.median([slant_of(layer > INK) for layer in layers])))
     shares = np.array([[layer[part > 0].sum() for layer in layers] for part in parts])  # ink of each digit in each part
     found = []
     for first in range(len(parts)):

@@ -5,9 +5,51 @@ import numpy as np
 MOST_PIECES = 4  # of one digit
 WIDEST = 1.5  # of a digit of several pieces, in heights of the digits
 SIDEWAYS = 0.15  # cost of a step to the side, where a pixel of full ink costs 1
-CUTS = 3.0  # for a width of the digits' height
-WIDE = 0.7  # width from which ink may be several digits, as a share of the digits' height
-LEAST_INK = 0.2  # between two cuts, as a share of the ink on a width of the digits' height
+CUTS = 4.0  # for a width of the digits' height
+WIDE = 0.4  # width from which ink may be several digits, as a share of the digits' height
+LEAST_INK = 0.12  # between two cuts, as a share of the ink on a width of the digits' height
+MOST_SLANT = 0.8  # pixels sideways per pixel down
+
+
+def cut(ink: np.ndarray, height: float, slant: float = 0.0) -> list[np.ndarray]:
+    """Cuts ink that may be several digits.
+
+    Args:
+        ink: float32 [height, width] in 0..1.
+        height: of the digits, pixels.
+        slant: of the writing, pixels to the right per pixel down.
+
+    Returns:
+        The parts from left to right, each as large as the whole; one that is all of it where nothing may be cut.
+    """
+    upright, moved = straightened(ink, slant)
+    columns = np.flatnonzero(upright.any(axis=0))
+    if not len(columns):
+        return [ink]
+    first, end = int(columns[0]), int(columns[-1]) + 1
+    paths = find_cuts(upright[:, first:end], height, most_cuts(end - first, height))
+    return cut_apart(ink, [path + first - moved for path in paths])
+
+
+def slant_of(ink: np.ndarray) -> float:
+    """Returns the slant of ink, pixels to the right per pixel down: the regression of its columns on its rows.
+
+    0 without ink. A digit is upright where the two are uncorrelated; a page's slant is the median of its digits'.
+    """
+    rows, columns = np.nonzero(ink)
+    if not len(rows):
+        return 0.0
+    down = rows - rows.mean()
+    return float(np.clip((down * columns).sum() / max((down**2).sum(), 1), -MOST_SLANT, MOST_SLANT))
+
+
+def straightened(ink: np.ndarray, slant: float) -> tuple[np.ndarray, np.ndarray]:
+    """Returns upright ink, in an array as wide as need be, and by how many columns each row was moved, int [height]."""
+    sideways = np.rint(slant * (np.arange(len(ink)) - len(ink) // 2)).astype(np.int64)
+    moved = sideways.max() - sideways
+    upright = np.zeros((len(ink), ink.shape[1] + moved.max()), ink.dtype)
+    np.put_along_axis(upright, moved[:, None] + np.arange(ink.shape[1]), ink, axis=1)
+    return upright, moved
 
 
 def most_cuts(width: int, height: float) -> int:

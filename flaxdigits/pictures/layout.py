@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from flaxdigits.pictures.cuts import cut_apart, find_cuts, most_cuts
+from flaxdigits.pictures.cuts import cut, slant_of
 
 if TYPE_CHECKING:
     from flaxdigits.pictures.strokes import Strokes
@@ -15,6 +15,8 @@ THIN = 0.5  # width of a stroke that belongs to a ruled line, as a share of the 
 LINE_GAP = 0.55  # least distance of two lines' middles, as a share of the digits' height
 REACH = 3.0  # how far the next digit of a line may be, in digits' heights, where the slope is measured
 PART = 0.7  # of the digits' height, up to which a component may be a part of one
+NARROW = 1.1  # width, in heights, of the widest components whose slants are measured
+FEW = 3  # of these, the least number that counts
 OVERLAP = 0.5  # share of a component's width that overlaps another's, from which both are parts of one
 
 
@@ -56,10 +58,11 @@ def find_lines(strokes: "Strokes") -> list[Line]:
     bodies = np.flatnonzero(tall & (strokes.widths >= THIN * usual))
     middles = (boxes[:, :2] + boxes[:, 2:]) / 2
     level = middles[:, 1] - slope_of(middles[bodies], height) * middles[:, 0]
+    slant = writing_slant(strokes, bodies)
     lines = []
     for members in rows_of(level, bodies, LINE_GAP * height):
         marks = marks_beside(boxes, sizes, members, bodies, height)
-        lines.append(Line(pieces_of(strokes, [*members, *marks], height), height))
+        lines.append(Line(pieces_of(strokes, [*members, *marks], height, slant), height))
     return lines
 
 
@@ -83,6 +86,17 @@ def slope_of(middles: np.ndarray, height: float) -> float:
             nearest = np.flatnonzero(near)[right[near].argmin()]
             slopes.append(down[nearest] / right[nearest])
     return float(np.median(slopes)) if slopes else 0.0
+
+
+def writing_slant(strokes: "Strokes", bodies: np.ndarray) -> float:
+    """Returns the slant of the writing, as `slant_of` does: the median of the components that may be one digit."""
+    boxes = strokes.boxes[bodies]
+    narrow = boxes[:, 2] - boxes[:, 0] <= NARROW * (boxes[:, 3] - boxes[:, 1])
+    slants = [
+        slant_of(strokes.labels[top:bottom, left:right] == body + 1)
+        for body, (left, top, right, bottom) in zip(bodies[narrow], boxes[narrow], strict=True)
+    ]
+    return float(np.median(slants)) if len(slants) >= FEW else 0.0
 
 
 def rows_of(level: np.ndarray, bodies: np.ndarray, gap: float) -> list[np.ndarray]:
@@ -110,7 +124,7 @@ def marks_beside(
     return found
 
 
-def pieces_of(strokes: "Strokes", members: list[int], height: float) -> list[Piece]:
+def pieces_of(strokes: "Strokes", members: list[int], height: float, slant: float) -> list[Piece]:
     """Returns the pieces of a row from left to right: components, joined where one is over another, or cut."""
     order = sorted(members, key=lambda member: strokes.boxes[member][0])
     groups = joined([(strokes.boxes[member], [member]) for member in order], PART * height)
@@ -119,8 +133,7 @@ def pieces_of(strokes: "Strokes", members: list[int], height: float) -> list[Pie
         left, top, right, bottom = box
         area = np.isin(strokes.labels[top:bottom, left:right], np.array(parts) + 1)
         ink = np.where(area, strokes.ink[top:bottom, left:right], 0)
-        cuts = find_cuts(ink, height, most_cuts(right - left, height))
-        found += [(cropped(part, left, top), component) for part in cut_apart(ink, cuts) if part.any()]
+        found += [(cropped(part, left, top), component) for part in cut(ink, height, slant) if part.any()]
     found.sort(key=lambda item: item[0].box[0] + item[0].box[2])
     before = [None, *(component for _, component in found)]
     return [

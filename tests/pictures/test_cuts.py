@@ -3,7 +3,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from flaxdigits.pictures.cuts import cut_apart, find_cuts, most_cuts, seams
+from flaxdigits.pictures.cuts import cut, cut_apart, find_cuts, most_cuts, seams, slant_of, straightened
 
 
 def touching():
@@ -46,7 +46,7 @@ def test_cuts_come_from_left_to_right_and_leave_ink_between_them():
     assert all(part.sum() >= 60 for part in parts)
 
 
-@pytest.mark.parametrize(("width", "most"), [(10, 0), (20, 3), (65, 9)])
+@pytest.mark.parametrize(("width", "most"), [(8, 0), (20, 4), (65, 13)])
 def test_wide_ink_may_be_cut_in_more_places(width, most):
     assert most_cuts(width, 20.0) == most
 
@@ -54,3 +54,41 @@ def test_wide_ink_may_be_cut_in_more_places(width, most):
 def test_what_may_not_be_cut_stays_whole():
     assert find_cuts(touching(), 20, 0) == []
     assert len(cut_apart(touching(), [])) == 1
+
+
+def slanted(ink, slant):
+    """The same ink leaning: each row moved by the slant times its distance from the top."""
+    wide = np.zeros((len(ink), ink.shape[1] + int(abs(slant) * len(ink)) + 1), np.float32)
+    for row, values in enumerate(ink):
+        start = round(slant * row) if slant > 0 else round(-slant * (len(ink) - 1 - row))
+        wide[row, start : start + len(values)] = values
+    return wide
+
+
+@pytest.mark.parametrize("slant", [-0.7, -0.3, 0.0, 0.5])
+def test_the_slant_of_a_bar_is_how_far_it_leans(slant):
+    bar = np.ones((30, 4), np.float32)
+    assert slant_of(slanted(bar, slant)) == pytest.approx(slant, abs=0.02)
+
+
+def test_ink_is_straightened_by_its_slant_and_nothing_of_it_is_lost():
+    ink = slanted(touching(), -0.6)
+    upright, moved = straightened(ink, -0.6)
+    assert upright.sum() == ink.sum()
+    assert abs(slant_of(upright)) < 0.05
+    assert all(np.array_equal(row[start : start + ink.shape[1]], values) for row, start, values in
+               zip(upright, moved, ink, strict=True))  # fmt: skip
+
+
+def test_leaning_digits_that_touch_are_cut_along_their_slant():
+    ink = slanted(touching(), -0.7)
+    left, *_, right = cut(ink, 20, -0.7)
+    bars = [slanted(np.where(np.isin(np.arange(17), range(at, at + 4)), touching(), 0), -0.7) for at in (2, 11)]
+    assert left[bars[1] > 0].sum() == right[bars[0] > 0].sum() == 0
+    assert np.array_equal(np.sum(cut(ink, 20, -0.7), axis=0), ink)
+
+
+def test_without_ink_there_is_nothing_to_cut():
+    blank = np.zeros((9, 9), np.float32)
+    assert len(cut(blank, 9, 0.3)) == 1
+    assert slant_of(blank) == 0

@@ -4,16 +4,61 @@
  * The same as flaxdigits/pictures/cuts.py, function by function; the reasons are given there.
  */
 
-import { sum } from './fields.js';
+import { boxAround, crop, roundToEven, sum } from './fields.js';
 
 /** @typedef {import('./fields.js').Field} Field */
 
 export const MOST_PIECES = 4; // of one digit
 export const WIDEST = 1.5; // of a digit of several pieces, in heights of the digits
 const SIDEWAYS = 0.15; // cost of a step to the side, where a pixel of full ink costs 1
-const CUTS = 3; // for a width of the digits' height
-const WIDE = 0.7; // width from which ink may be several digits, as a share of the digits' height
-const LEAST_INK = 0.2; // between two cuts, as a share of the ink on a width of the digits' height
+const CUTS = 4; // for a width of the digits' height
+const WIDE = 0.4; // width from which ink may be several digits, as a share of the digits' height
+const LEAST_INK = 0.12; // between two cuts, as a share of the ink on a width of the digits' height
+const MOST_SLANT = 0.8; // pixels sideways per pixel down
+
+/**
+ * Cuts ink that may be several digits.
+ * @param {Field} ink float32 in 0..1
+ * @param {number} height of the digits, pixels
+ * @param {number} slant of the writing, pixels to the right per pixel down
+ * @returns {Field[]} the parts from left to right, each as large as the whole; one, the whole, where nothing may be cut
+ */
+export function cut(ink, height, slant = 0) {
+  const { upright, moved } = straightened(ink, slant);
+  if (!upright.data.some(Boolean)) return [ink];
+  const [first, , end] = boxAround(upright, (value) => value > 0);
+  const paths = findCuts(crop(upright, [first, 0, end, upright.height]), height, mostCuts(end - first, height));
+  return cutApart(ink, paths.map((path) => path.map((place, row) => place + first - moved[row])));
+}
+
+/**
+ * Returns the slant of ink, pixels to the right per pixel down; 0 without ink.
+ * @param {Field} ink
+ */
+export function slantOf({ data, width }) {
+  const places = [...data.keys()].filter((i) => data[i]).map((i) => [Math.floor(i / width), i % width]);
+  if (!places.length) return 0;
+  const middle = places.reduce((total, [row]) => total + row, 0) / places.length;
+  let [across, squares] = [0, 0];
+  for (const [row, column] of places) {
+    across += (row - middle) * column;
+    squares += (row - middle) ** 2;
+  }
+  return Math.min(Math.max(across / Math.max(squares, 1), -MOST_SLANT), MOST_SLANT);
+}
+
+/** Returns upright ink, in a field as wide as need be, and by how many columns each row was moved. */
+export function straightened({ data, width, height }, slant) {
+  const sideways = Array.from({ length: height }, (_, row) => roundToEven(slant * (row - Math.floor(height / 2))));
+  const most = Math.max(...sideways);
+  const moved = sideways.map((columns) => most - columns);
+  const wide = width + Math.max(...moved);
+  const upright = { data: new Float32Array(wide * height), width: wide, height };
+  moved.forEach((columns, row) => {
+    upright.data.set(data.subarray(row * width, (row + 1) * width), row * wide + columns);
+  });
+  return { upright, moved };
+}
 
 /**
  * Returns through how many places ink may be cut that is so wide, where digits are so high.

@@ -4,7 +4,7 @@
  * The same as flaxdigits/pictures/layout.py, function by function; the reasons are given there.
  */
 
-import { cutApart, findCuts, mostCuts } from './cuts.js';
+import { cut, slantOf } from './cuts.js';
 import { boxAround, crop, median } from './fields.js';
 
 /**
@@ -19,6 +19,8 @@ const THIN = 0.5; // width of a stroke that belongs to a ruled line, as a share 
 const LINE_GAP = 0.55; // least distance of two lines' middles, as a share of the digits' height
 const REACH = 3; // how far the next digit of a line may be, in digits' heights, where the slope is measured
 const PART = 0.7; // of the digits' height, up to which a component may be a part of one
+const NARROW = 1.1; // width, in heights, of the widest components whose slants are measured
+const FEW = 3; // of these, the least number that counts
 const OVERLAP = 0.5; // share of a component's width that overlaps another's, from which both are parts of one
 
 /**
@@ -44,9 +46,10 @@ export function findLines(strokes) {
   const middles = boxes.map(middleOf);
   const slope = slopeOf(bodies.map((body) => middles[body]), height);
   const level = middles.map(([x, y]) => y - slope * x);
+  const slant = writingSlant(strokes, bodies);
   return rowsOf(level, bodies, LINE_GAP * height).map((members) => {
     const marks = marksBeside(boxes, members, bodies, height);
-    return { pieces: piecesOf(strokes, [...members, ...marks], height), height };
+    return { pieces: piecesOf(strokes, [...members, ...marks], height, slant), height };
   });
 }
 
@@ -94,6 +97,15 @@ export function slopeOf(middles, height) {
   return slopes.length ? median(slopes) : 0;
 }
 
+/** Returns the slant of the writing: the median of that of the components that may be one digit. */
+function writingSlant({ boxes, labels }, bodies) {
+  const slants = bodies.filter((body) => widthOf(boxes[body]) <= NARROW * heightOf(boxes[body])).map((body) => {
+    const area = crop(labels, boxes[body]);
+    return slantOf({ ...area, data: area.data.map((label) => (label === body + 1 ? 1 : 0)) });
+  });
+  return slants.length >= FEW ? median(slants) : 0;
+}
+
 /** Returns the components of each row from the top: those whose levels follow each other without a gap. */
 function rowsOf(level, bodies, gap) {
   const rows = [];
@@ -120,13 +132,12 @@ function distance([left, top, right, bottom], other) {
 }
 
 /** Returns the pieces of a row from left to right: components, joined where one is over another, or cut. */
-function piecesOf(strokes, members, height) {
+function piecesOf(strokes, members, height, slant) {
   const order = [...members].sort((one, other) => strokes.boxes[one][0] - strokes.boxes[other][0]);
   const groups = joined(order.map((member) => ({ box: strokes.boxes[member], parts: [member] })), PART * height);
   const found = groups.flatMap(({ box, parts }, component) => {
     const ink = inkOf(strokes, box, parts);
-    const cuts = findCuts(ink, height, mostCuts(ink.width, height));
-    return cutApart(ink, cuts).filter(({ data }) => data.some(Boolean))
+    return cut(ink, height, slant).filter(({ data }) => data.some(Boolean))
       .map((part) => ({ ...cropped(part, box[0], box[1]), component }));
   });
   found.sort((one, other) => one.box[0] + one.box[2] - other.box[0] - other.box[2]);
