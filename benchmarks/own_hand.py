@@ -23,7 +23,7 @@ from flaxdigits.export.export import export_onnx
 from flaxdigits.inference.shipped import SHIPPED, find_model
 from flaxdigits.pictures.normalization import centre, fit_box
 from flaxdigits.runs import RUNS, Run
-from flaxdigits.training.finetuning import finetuning
+from flaxdigits.training.finetuning import finetuning_config
 from flaxdigits.training.fit import fit
 
 LEARNT, JUDGED = 200, 2000  # drawn digits
@@ -99,7 +99,7 @@ def errors(recognizer: Recognizer, digits: Digits) -> int:
 def fine_tune(model: Path | str, learnt: Digits, new: Digits, old: Digits, run: Run, **changes: object) -> Result:
     """Fine-tunes a model, and judges it before and after."""
     began = time.perf_counter()
-    for _ in fit(learnt, finetuning(model, len(learnt), **changes), run, if_exists="replace"):
+    for _ in fit(learnt, finetuning_config(model, len(learnt), **changes), run, if_exists="replace"):
         pass
     after = export_onnx(run).path
     seconds = time.perf_counter() - began

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from flaxdigits.pictures.reading import read_picture
     from flaxdigits.runs import Run
     from flaxdigits.training.config import PRESETS, Augmentation, TrainConfig
-    from flaxdigits.training.finetuning import finetuning
+    from flaxdigits.training.finetuning import finetuning_config
     from flaxdigits.training.fit import fit, resume
 
 __all__ = [
@@ -33,7 +33,7 @@ __all__ = [
     "TrainConfig",
     "errors",
     "export_onnx",
-    "finetuning",
+    "finetuning_config",
     "fit",
     "load",
     "read_digits",
@@ -51,7 +51,7 @@ _MODULES = {
     "Run": "runs",
     "TrainConfig": "training.config",
     "export_onnx": "export.export",
-    "finetuning": "training.finetuning",
+    "finetuning_config": "training.finetuning",
     "fit": "training.fit",
     "load": "data.load",
     "read_digits": "pages",
@@ -65,7 +65,7 @@ def __getattr__(name: str) -> object:
         return import_module("flaxdigits.errors")
     if name not in _MODULES:
         raise AttributeError(f"module 'flaxdigits' has no attribute {name!r}")
-    if name in ("fit", "finetuning", "resume", "export_onnx"):
+    if name in ("fit", "finetuning_config", "resume", "export_onnx"):
         from flaxdigits.extras import require
 
         require("train", f"flaxdigits.{name}")

@@ -3,11 +3,14 @@
 import numpy as np
 from PIL import Image, ImageDraw
 
+from flaxdigits.inference.contract import THRESHOLD
 from flaxdigits.pages import Reading
+from flaxdigits.pictures.normalization import Box
 from flaxdigits.pictures.reading import to_grey
 
 READ, REFUSED = (0, 112, 192), (208, 32, 32)  # red, green, blue
 TEXT, SMALLEST_TEXT = 0.5, 14.0  # height of a digit's label, in heights of its box, and the least in pixels
+DOUBTFUL = 0.9  # probability below which a digit has a question mark
 LINE = 400  # of the picture's longest side, the width of a box's line
 
 
@@ -22,9 +25,21 @@ def annotate(picture: Image.Image, readings: list[Reading]) -> Image.Image:
             colour = REFUSED if reading.refused else READ
             draw.rectangle(reading.box, outline=colour, width=width)
             if not reading.refused:
-                left, top, _, bottom = reading.box
-                size = max(SMALLEST_TEXT, TEXT * (bottom - top))
-                label = draw.textbbox((left, top), str(reading.digit), font_size=size, anchor="ld")
-                draw.rectangle((label[0] - width, label[1] - width, label[2] + width, top), fill=colour)
-                draw.text((left, top), str(reading.digit), fill="white", font_size=size, anchor="ld")
+                draw_label(draw, reading, reading.box, width)
     return drawn
+
+
+def draw_label(draw: ImageDraw.ImageDraw, reading: Reading, box: Box, width: int) -> None:
+    """Draws a digit over its box, or in it at the picture's upper edge; with a question mark if it is doubtful."""
+    left, top, _, bottom = box
+    text = f"{reading.digit}?" if is_doubtful(reading) else str(reading.digit)
+    size = max(SMALLEST_TEXT, TEXT * (bottom - top))
+    label = draw.textbbox((left, top), text, font_size=size, anchor="ld")
+    down = max(0, width - label[1])
+    draw.rectangle((label[0] - width, label[1] - width + down, label[2] + width, top + down), fill=READ)
+    draw.text((left, top + down), text, fill="white", font_size=size, anchor="ld")
+
+
+def is_doubtful(reading: Reading) -> bool:
+    """Returns whether a digit should be looked at."""
+    return reading.probability < DOUBTFUL or reading.digitness < THRESHOLD

@@ -18,20 +18,19 @@ SCALE = 4  # pixels of a file for one of the 28, so that a person can see it
 def save_labelled(name: str, readings: list[Reading], out: Path) -> int:
     """Writes each digit of a picture as a picture of its own into the folder of its digit, 0 to 9, or `none`.
 
-    A digit that is in one of these folders already, perhaps corrected, is left there.
+    A digit of this picture that is in one of these folders already, perhaps corrected, is left there.
 
     Args:
-        name: of the picture; a file's name begins with it and ends with a checksum of the digit.
+        name: of the picture; a file's name begins with it and ends with a checksum of its digit.
         readings: of the picture's digits.
         out: the folder of the folders.
 
     Returns:
         How many files were written.
     """
-    written = 0
-    for place, reading in enumerate(readings, 1):
-        stem = Path(name).name.replace(":", "-")  # the row of a data file follows a colon
-        file = f"{stem}-{place:03}-{crc32(reading.pixels.tobytes()):08x}.png"
+    stem, written = Path(name).name.replace(":", "-"), 0  # the row of a data file follows a colon
+    for reading in readings:
+        file = f"{stem}-{crc32(reading.pixels.tobytes()):08x}.png"
         if not any((out / folder / file).exists() for folder in FOLDERS):
             atomic.write_bytes(out / (NONE if reading.refused else str(reading.digit)) / file, as_png(reading))
             written += 1

@@ -25,6 +25,7 @@ PARTS = 4  # most digits that may be parts of one
 SURE = 0.46  # of the threshold: the mean digitness of a number's digits from which a doubtful one stands
 DOUBTFUL = 0.004  # of the threshold: the digitness of such a one
 NUMBER_GAP = 0.5  # between two numbers, in heights of the line's digits
+ROOM = 0.5  # width that a digit takes at least, in heights: a 1 is narrow, and stands as far from its neighbours
 
 
 @dataclass(frozen=True)
@@ -170,10 +171,12 @@ def numbers_of(digits: list["Read"], height: float) -> list[list["Read"]]:
     numbers: list[list[Read]] = []
     end = -math.inf
     for digit in digits:
-        if digit.box[0] - end > NUMBER_GAP * height:
+        left, _, right, _ = digit.box
+        beside = max(0.0, ROOM * height - (right - left)) / 2
+        if left - beside - end > NUMBER_GAP * height:
             numbers.append([])
         numbers[-1].append(digit)
-        end = max(end, digit.box[2])
+        end = max(end, right + beside)
     return numbers
 
 

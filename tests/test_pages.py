@@ -87,6 +87,11 @@ def test_a_gap_of_half_the_height_separates_numbers():
     assert [[read.box[0] for read in number] for number in numbers] == [[0, 50], [106, 120]]
 
 
+def test_a_1_has_as_much_room_in_a_number_as_another_digit():
+    numbers = numbers_of(reads((0, 30, 1), (50, 55, 1), (80, 110, 1)), height=50)
+    assert len(numbers) == 1
+
+
 @pytest.mark.parametrize(
     ("digitness", "least"), [([0.9, 0.9, 0.1], 0.6 * DOUBTFUL), ([0.9], 0.6), ([0.2, 0.2, 0.2], 0.6)]
 )

@@ -19,7 +19,7 @@ NAMES = [
     "TrainConfig",
     "errors",
     "export_onnx",
-    "finetuning",
+    "finetuning_config",
     "fit",
     "load",
     "read_digits",
@@ -78,7 +78,7 @@ def test_the_public_names_are_these_and_no_others():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_public_name_is_there(name):
-    if name in ("export_onnx", "finetuning", "fit", "resume"):
+    if name in ("export_onnx", "finetuning_config", "fit", "resume"):
         pytest.importorskip("jax")
     found = getattr(flaxdigits, name)
     assert getattr(found, "__name__", name).split(".")[-1] == name

@@ -7,7 +7,7 @@ import typer
 
 from flaxdigits.inference.shipped import find_model
 from flaxdigits_cli.models import ModelOption
-from flaxdigits_cli.show import refuse_replacing
+from flaxdigits_cli.show import check_picture
 
 
 def run(
@@ -24,7 +24,7 @@ def run(
     from flaxdigits.pictures.reading import read_image
 
     path = out or Path(f"{picture.stem}-explained.png")
-    refuse_replacing(picture, path, "--out")
+    check_picture(picture, path, "--out")
     found = explain(read_image(picture), Recognizer(find_model(model)))
     with atomic.replacing(path) as beside:
         found.sheet.save(beside, "PNG")

@@ -1,5 +1,6 @@
 """`flaxdigits label`."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -24,14 +25,15 @@ def run(
     """Sorts the digits of pictures into folders by what they are read as; returns 1 if files could not be read."""
     mode = find_mode(single, page)
     names, unread = expanded(files)
-    found = written = 0
+    found = written = refused = 0
     for name, readings in read(names, Options(find_model(model), mode), unread):
         found += len(readings)
+        refused += sum(reading.refused for reading in readings)
         written += save_labelled(name, readings, out)
     if found:
-        digits = "1 digit" if written == 1 else f"{written} digits"
-        print(f"{out}: {digits} in sub-folders 0 to 9, refused ones in {NONE}/", flush=True)
-        note(f"move those that are in a wrong folder, then: flaxdigits train {out} --from {model or SHIPPED}")
+        print(f"{out}: {found - refused} digits in sub-folders 0 to 9, {refused} refused in {NONE}/", flush=True)
+        train = shlex.join(["flaxdigits", "train", str(out), "--from", str(model or SHIPPED)])
+        note(f"move those that are in a wrong folder, then: {train}")
     elif not unread:
         raise DataError("no digits were found in these pictures")
     if written < found:

@@ -14,7 +14,7 @@ from flaxdigits.inference.shipped import find_model
 from flaxdigits.pages import Reading
 from flaxdigits_cli.models import ModelOption
 from flaxdigits_cli.reading import Files, Page, Single, exit_code, expanded, find_mode, read
-from flaxdigits_cli.show import refuse_replacing
+from flaxdigits_cli.show import check_picture
 
 Format = Literal["table", "csv", "json", "jsonl"]
 
@@ -46,7 +46,7 @@ def run(
     if annotate and (len(names) != 1 or names[0] == STANDARD_INPUT):
         raise typer.BadParameter("--annotate takes one picture")
     if annotate:
-        refuse_replacing(Path(names[0]), annotate, "--annotate")
+        check_picture(Path(names[0]), annotate, "--annotate")
     results: Iterable[Result] = read(names, Options(find_model(model), mode, min_confidence), unread)
     if annotate:
         results = list(results)

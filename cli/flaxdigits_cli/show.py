@@ -20,8 +20,10 @@ def note(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
 
 
-def refuse_replacing(picture: Path, out: Path, option: str) -> None:
-    """Raises a usage error if an output would replace the picture that it is made of."""
+def check_picture(picture: Path, out: Path, option: str) -> None:
+    """Raises a usage error if an output is no PNG file, or would replace the picture that it is made of."""
+    if out.suffix.lower() != ".png":
+        raise typer.BadParameter(f"{option} writes a PNG; name a file that ends in .png")
     if out.exists() and picture.exists() and out.samefile(picture):
         raise typer.BadParameter(f"{option} would replace the picture; name another file")
 

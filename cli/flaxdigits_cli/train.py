@@ -7,18 +7,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from flaxdigits.errors import ModelError
 from flaxdigits.extras import require
 from flaxdigits.training.config import PRESETS, Device, Moments, Precision, Preset, Streaming, TrainConfig
 from flaxdigits_cli.compilation_cache import use_compilation_cache
 from flaxdigits_cli.interrupt import Interrupt
-from flaxdigits_cli.show import note, note_temperature, recorded_command, training_bar
+from flaxdigits_cli.outcome import compare, evaluate_finished, finish
+from flaxdigits_cli.show import note, training_bar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from flaxdigits.data.digits import Digits
-    from flaxdigits.export.export import ExportReport
     from flaxdigits.training.fit import Training
 
     Start = Callable[..., Training]
@@ -103,20 +102,6 @@ def run(
         evaluate_finished(training)
 
 
-def evaluate_finished(training: "Training") -> None:
-    """Evaluates a run on MNIST's test digits, or on the digits that it held out if it was trained on other data."""
-    from flaxdigits.data.load import MNIST_TEST, MNIST_TRAIN, load
-    from flaxdigits_cli.eval import evaluate, held_out
-
-    path, config = training.run.path, training.config
-    if config.data == MNIST_TRAIN:
-        evaluate(path, load(MNIST_TEST), out=path)
-    elif config.validation:
-        evaluate(path, held_out(path), out=path)
-    else:
-        note(f"not evaluated, since no digits were held out; on other digits: flaxdigits eval {path} DATA")
-
-
 def check_exclusive(
     preset: str | None,
     config: Path | None,
@@ -148,11 +133,13 @@ def begun(digits: "Digits", config: TrainConfig, out: Path | None) -> "Start":
 def finetuned(source: str, changes: dict[str, Any], out: Path | None) -> tuple[TrainConfig, "Start"]:
     """Returns the configuration of a training that starts from a model, and a function that begins it."""
     from flaxdigits.inference.shipped import SHIPPED, find_model
-    from flaxdigits.training.finetuning import finetuning
+    from flaxdigits.training.finetuning import finetuning_config
 
     digits = read_data(changes["data"])
     path = source if source == SHIPPED else find_model(source).resolve()
-    config = finetuning(path, len(digits), **changes)
+    config = finetuning_config(path, len(digits), **changes)
+    if not config.validation:
+        note(f"note: {len(digits)} digits are too few to hold some of them out; they are all trained on")
     return config, begun(digits, config, out)
 
 
@@ -201,47 +188,3 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
         for report in training:
             line(str(report))
     return training
-
-
-def finish(training: "Training") -> None:
-    """Exports the network, and prints where everything is and the accuracy that was reached."""
-    from flaxdigits.export.export import export_onnx
-    from flaxdigits.training.records import Provenance, read_history
-
-    run = training.run
-    exported = export_onnx(run, command=recorded_command())
-    note_temperature(exported.temperature)
-    last = read_history(run.history, training.config.epochs)[-1]
-    print(f"run       {run}")
-    print(f"model     {exported.path}  ({exported.bytes / 1e6:.1f} MB; {_compared(exported)})")
-    print(f"curves    {run.curves}")
-    if last.val_accuracy == last.val_accuracy:
-        print(f"accuracy  {last.val_accuracy:.2%} on the held-out digits (validation)")
-    shared = Provenance.read(run.data).rows_in_mnist_test
-    if shared:
-        note(f"note: {shared} of MNIST's test digits are in the training data, so do not evaluate the model on them")
-
-
-def compare(training: "Training") -> None:
-    """Prints the errors on new and on old hands, of the fine-tuned network and of the one that it started from."""
-    from flaxdigits.data.load import MNIST_TEST, load
-    from flaxdigits.evaluation import Evaluation
-    from flaxdigits.inference.recognizer import Recognizer
-    from flaxdigits.inference.shipped import find_model
-    from flaxdigits_cli.eval import held_out
-
-    run, config = training.run, training.config
-    try:
-        models = [Recognizer(find_model(path)) for path in (config.initial_weights, run.path)]
-    except ModelError as error:
-        note(f"not compared with the model that it began with: {error}")
-        return
-    sets = {"new hands": held_out(run.path)} if config.validation else {}
-    for name, digits in (sets | {"old hands": load(MNIST_TEST)}).items():
-        before, after = (Evaluation.of(model, digits) for model in models)
-        shares = " -> ".join(f"{each.errors / len(digits):.2%}" for each in (before, after))
-        print(f"{name} {shares} misread ({before.errors} -> {after.errors} of {len(digits):,}: {digits.name})")
-
-
-def _compared(exported: "ExportReport") -> str:
-    return f"the file predicts {exported.gate.digits:,} digits as the network does"

@@ -86,8 +86,8 @@ async function readFile({ picture, grey }) {
 }
 
 /** Shows another digit of a page in full. */
-function select(place) {
-  history.state.picture.selected = place;
+function select(picture, place) {
+  picture.selected = place;
   update();
 }
 
@@ -160,7 +160,7 @@ function settle() {
 }
 
 makeBars();
-makeCorrections();
+makeCorrections(update);
 wireControls({ undo, redo, clear });
 wireFiles(take);
 wireAbout(network);

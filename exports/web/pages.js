@@ -46,6 +46,7 @@ const PARTS = 4; // most digits that may be parts of one
 const SURE = 0.46; // of the threshold: the mean digitness of a number's digits from which a doubtful one stands
 const DOUBTFUL = 0.004; // of the threshold: the digitness of such a one
 const NUMBER_GAP = 0.5; // between two numbers, in heights of the line's digits
+const ROOM = 0.5; // width that a digit takes at least, in heights: a 1 is narrow, and stands as far from its neighbours
 
 /**
  * Reads the digits of a picture, line by line from the top, each from left to right.
@@ -174,9 +175,11 @@ export function numbersOf(digits, height) {
   const numbers = [];
   let end = -Infinity;
   for (const digit of digits) {
-    if (digit.box[0] - end > NUMBER_GAP * height) numbers.push([]);
+    const [left, , right] = digit.box;
+    const beside = Math.max(0, ROOM * height - (right - left)) / 2;
+    if (left - beside - end > NUMBER_GAP * height) numbers.push([]);
     numbers.at(-1).push(digit);
-    end = Math.max(end, digit.box[2]);
+    end = Math.max(end, right + beside);
   }
   return numbers;
 }

@@ -29,19 +29,19 @@ function startWorker() {
     const { resolve, reject } = waiting.get(id);
     waiting.delete(id);
     if (!error) return resolve(ways);
-    if (!waiting.size) stopWorker(); // its memory may be full, or OpenCV not loaded
+    if (!waiting.size) stopWorker(started); // its memory may be full, or OpenCV not loaded
     return reject(new Error(error));
   };
-  started.onerror = (event) => {
+  started.onerror = started.onmessageerror = (event) => {
     event.preventDefault();
-    stopWorker();
+    stopWorker(started);
     for (const { reject } of waiting.values()) reject(new Error('the worker that segments pages could not be loaded'));
     waiting.clear();
   };
   return started;
 }
 
-function stopWorker() {
-  worker.terminate();
-  worker = null;
+function stopWorker(started) {
+  started.terminate();
+  if (worker === started) worker = null;
 }

@@ -1,5 +1,6 @@
-"""Zip archives: an .npz of arrays, or CSV files as Kaggle packs them."""
+"""Zip archives: an .npz of arrays, CSV files as Kaggle packs them, or pictures in folders 0 to 9."""
 
+import re
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,15 +13,17 @@ from flaxdigits.data.digits import Digits
 from flaxdigits.data.kaggle_csv import read_blocks
 from flaxdigits.data.source import Source, readable
 from flaxdigits.errors import DataError
+from flaxdigits.pictures.reading import USUAL_SUFFIXES, read_picture
 
 Part = Literal["train", "test"]
 
+PICTURE = re.compile(rf"(^|/)[0-9]/[^/.][^/]*({'|'.join(map(re.escape, sorted(USUAL_SUFFIXES)))})$", re.IGNORECASE)
 # The names of images and labels in an .npz: ours, those of Keras's mnist.npz, and the common x and y.
 NPZ_KEYS = (("images", "labels"), ("x_train", "y_train"), ("x", "y"))
 
 
 def read_archive(source: Source, part: Part) -> Iterator[Digits]:
-    """Reads an .npz, or one CSV file of a .zip: its only one, otherwise train.csv or test.csv as `part` says.
+    """Reads an .npz, or of a .zip the pictures in folders 0 to 9, or a CSV file: of several the one that `part` names.
 
     Yields the digits of a CSV in blocks, as they are read.
 
@@ -32,9 +35,20 @@ def read_archive(source: Source, part: Part) -> Iterator[Digits]:
         if any(name.endswith(".npy") for name in names):
             yield read_npz(source)
             return
+        pictures = [name for name in names if PICTURE.search(name) and not name.startswith("__MACOSX/")]
+        if pictures:
+            yield _read_pictures(archive, pictures, source.name)
+            return
         chosen = _choose_csv(names, part, source.name)
         for digits in read_blocks(lambda: cast(BinaryIO, archive.open(chosen)), f"{source.name}/{chosen}"):
             yield replace(digits, name=source.name)  # which `load` takes, when a run is resumed
+
+
+def _read_pictures(archive: zipfile.ZipFile, names: list[str], name: str) -> Digits:
+    """Reads pictures, each in a folder that has its label for a name."""
+    images = [read_picture(archive.read(picture), f"{name}/{picture}") for picture in names]
+    labels = [int(PurePosixPath(picture).parent.name) for picture in names]
+    return Digits(np.stack(images), np.array(labels, np.uint8), name=name)
 
 
 def _choose_csv(names: list[str], part: Part, archive: str) -> str:

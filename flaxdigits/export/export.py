@@ -156,6 +156,7 @@ def make_metadata(
         training_data=base_name(data.name),
         training_data_sha256=data.sha256,
         training_rows_in_mnist_test=str(data.rows_in_mnist_test),
+        initial_weights_sha256=data.initial_sha256,
         config=tomli_w.dumps(config.to_dict()),
         seed=str(config.seed),
         epochs_trained=str(len(saved_reports(run))),

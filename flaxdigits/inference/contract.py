@@ -61,6 +61,7 @@ class Metadata(NamedTuple):
     training_data: str
     training_data_sha256: str
     training_rows_in_mnist_test: str
+    initial_weights_sha256: str  # of the file that the training started from; empty otherwise
     config: str  # TOML
     seed: str
     epochs_trained: str

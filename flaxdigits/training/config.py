@@ -28,8 +28,8 @@ Device = Literal["auto", "cpu", "gpu", "tpu"]
 Streaming = Literal["auto", "on", "off"]
 
 MAX_PARAMETERS = 500_000_000  # 2 GB in float32, the most that one ONNX file can hold
-# No effect on the result: may change before a run is resumed. Data is known by its content, not by its place.
-NO_EFFECT = {"data", "replay_data", "device", "streaming", "checkpoint_seconds"}
+# No effect on the result: may change before a run is resumed. Data and weights are known by their content.
+NO_EFFECT = {"data", "replay_data", "initial_weights", "device", "streaming", "checkpoint_seconds"}
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ class TrainConfig:
     adam_moments: Moments = "float32"  # bfloat16 is faster for networks of millions of weights
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are validated and exported; 0 = no average
+    ema_ramp: int = 10  # the average forgets the initial weights: its decay is at most (1 + step) / (ema_ramp + step)
     temperature: float = 0.0  # divides the exported logits; 0 = fitted on the held-out digits, 1 without any
     digitness_threshold: float = 0.0  # below it a picture is no digit; 0 = that of 1% of the held-out digits
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -106,7 +107,7 @@ class TrainConfig:
         _check_types(self)
         _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
         _check(self.parameters <= MAX_PARAMETERS, "hidden", f"at most {MAX_PARAMETERS:,} parameters", self.parameters)
-        for name in ("epochs", "batch_size", "repeats"):
+        for name in ("epochs", "batch_size", "repeats", "ema_ramp"):
             _check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
         for name in ("learning_rate", "adam_epsilon"):
             _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
@@ -120,6 +121,8 @@ class TrainConfig:
         units = tuple(width % maps for width, maps in zip(self.hidden, (144, 36), strict=False))
         convolutional = "multiples of 144 and 36 as its first two widths with pretraining_epochs"
         _check(not self.pretraining_epochs or units == (0, 0), "hidden", convolutional, list(self.hidden))
+        both = bool(self.pretraining_epochs and self.initial_weights)
+        _check(not both, "pretraining_epochs", "0 with initial_weights", self.pretraining_epochs)
 
     @property
     def outputs(self) -> int:

@@ -1,7 +1,7 @@
 """What a network learns from: digits, and the pictures that the configuration adds to them."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -36,7 +36,7 @@ class Examples:
 
     digits: Digits
     training: Int[np.ndarray, " n"]
-    config: TrainConfig = field(default_factory=lambda: TrainConfig(added_pictures=0))
+    config: TrainConfig
 
     @classmethod
     def of(cls, digits: Digits, held_out: Bool[np.ndarray, " n"], config: TrainConfig) -> "Examples":

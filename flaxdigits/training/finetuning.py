@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax.numpy as jnp
 
@@ -11,15 +11,18 @@ from flaxdigits.errors import ModelError
 from flaxdigits.inference.shipped import find_model
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.model import Params
-from flaxdigits.training.weights import Weights, read_weights
 
-# Chosen on hands that no figure is of: docs/accuracy.md, "Own hand".
-RECIPE = TrainConfig(epochs=10, learning_rate=1e-3, validation=0.2, replay=2.0, warmup_epochs=0.5)
-EPOCH = 10_000  # own digits, which are repeated up to as many
-KEPT = 0.5  # share of the initial weights in the averaged ones at the end
+if TYPE_CHECKING:
+    from flaxdigits.training.weights import Weights
+
+# Chosen on other handwriting than its figures are of: docs/accuracy.md, "Own handwriting".
+RECIPE = TrainConfig(epochs=10, learning_rate=1e-3, validation=0.2, replay=2.0, warmup_epochs=0.5, ema_ramp=1)
+EPOCH_DIGITS = 8_000  # of the new digits that are trained on, which are repeated up to as many
+INITIAL_SHARE = 0.5  # of the initial weights in the averaged ones at the end
+FEW = 50  # digits, below which none are held out
 
 
-def finetuning(source: Path | str, digits: int, **changes: Any) -> TrainConfig:
+def finetuning_config(source: Path | str, digits: int, **changes: Any) -> TrainConfig:
     """Returns the configuration of a training that starts from a model.
 
     The averaged weights, which are exported, keep half of the initial ones: what is learnt is in the other half, and
@@ -27,11 +30,12 @@ def finetuning(source: Path | str, digits: int, **changes: Any) -> TrainConfig:
 
     Args:
         source: an .onnx file, an exported run, or "shipped".
-        digits: how many new digits there are.
+        digits: how many new digits there are; of fewer than 50 none are held out.
         changes: fields of the configuration that are to have other values; None leaves one as it is.
 
     Raises:
         ModelError: if the model is not a dense network that flaxdigits has exported.
+        RunError: if the run is not exported.
         ConfigError: for an invalid value.
     """
     weights = load_weights(source)
@@ -41,27 +45,33 @@ def finetuning(source: Path | str, digits: int, **changes: Any) -> TrainConfig:
         temperature=weights.temperature,
         digitness_threshold=weights.digitness_threshold,
         added_pictures=RECIPE.added_pictures if weights.widths[-1] > CLASSES else 0.0,
-        repeats=max(1, round(EPOCH / digits)),
+        validation=RECIPE.validation if digits >= FEW else 0.0,
     ).changed(**changes)
-    return config.changed(ema_decay=changes.get("ema_decay") or KEPT ** (1 / steps_of(config, digits)))
+    trained_on = max(1, round((1 - config.validation) * digits))
+    repeats = max(1, round(EPOCH_DIGITS / trained_on))
+    config = config.changed(repeats=repeats).changed(**changes)
+    return config.changed(ema_decay=INITIAL_SHARE ** (1 / steps_of(config, trained_on))).changed(**changes)
 
 
-def steps_of(config: TrainConfig, digits: int) -> int:
+def steps_of(config: TrainConfig, trained_on: int) -> int:
     """Returns about how many steps a training on so many digits takes."""
-    own = (1 - config.validation) * digits * config.repeats
-    return config.epochs * math.ceil(own * (1 + config.replay) * (1 + config.added_pictures) / config.batch_size)
+    rows = trained_on * config.repeats * (1 + config.replay) * (1 + config.added_pictures)
+    return config.epochs * math.ceil(rows / config.batch_size)
 
 
-def load_weights(source: Path | str) -> Weights:
+def load_weights(source: Path | str) -> "Weights":
     """Returns the weights of an .onnx file, a run, or the shipped model."""
+    from flaxdigits.training.weights import read_weights  # imports onnx, which other trainings do not need
+
     return read_weights(find_model(source))
 
 
-def initial_params(config: TrainConfig) -> Params | None:
-    """Returns the parameters that a configuration starts from, None if these are random.
+def initial_weights(config: TrainConfig) -> "Weights | None":
+    """Returns the weights that a configuration starts from, None if these are random.
 
     Raises:
-        ModelError: if the model has other layers.
+        ModelError: if there is no such model, or it has other layers.
+        RunError: if the run is not exported.
     """
     if not config.initial_weights:
         return None
@@ -70,5 +80,10 @@ def initial_params(config: TrainConfig) -> Params | None:
     if weights.widths != expected:
         problem = f"expected layers of {list(expected)}, got {list(weights.widths)}"
         raise ModelError(f"{config.initial_weights}: {problem}", "the weights belong to another configuration")
+    return weights
+
+
+def to_params(weights: "Weights") -> Params:
+    """Returns weights as the parameters of a DenseStack."""
     layers = [{"kernel": jnp.asarray(kernel), "bias": jnp.asarray(bias)} for kernel, bias in weights.layers]
     return {"layers": dict(enumerate(layers))}

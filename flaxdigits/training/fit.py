@@ -2,10 +2,7 @@
 
 import atexit
 import shutil
-import signal
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -20,11 +17,12 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
 from flaxdigits.training.devices import describe, make_mesh
 from flaxdigits.training.examples import Examples
-from flaxdigits.training.finetuning import initial_params
+from flaxdigits.training.finetuning import initial_weights, to_params
 from flaxdigits.training.loop import OnProgress, Setup, ShouldStop, train
 from flaxdigits.training.model import Params, make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
 from flaxdigits.training.records import EpochReport, Provenance, load_again
+from flaxdigits.training.stopping import Stop
 
 FASTER_WITH_NEWER_JAX = (
     "this processor trains faster in bfloat16, with JAX 0.12 or newer, which needs Python 3.12 or newer"
@@ -65,7 +63,7 @@ def fit(
         An iterator that trains as it is read and yields an `EpochReport` per epoch.
 
     Raises:
-        ConfigError, DataError, DeviceError: before anything is written.
+        ConfigError, DataError, DeviceError, ModelError: before anything is written.
         RunExistsError: if `out` holds a run already, or one of another configuration that is to go on.
         TrainingError: from the iterator, if the loss is not finite; the last checkpoint stays.
         TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
@@ -76,6 +74,7 @@ def fit(
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
     refuse_existing(run, if_exists)
     setup = prepare(load(digits), config or TrainConfig(), run)
+    check_sources(setup.config)
     return Training(run, setup, lambda: begin(setup, if_exists), 0, on_progress, should_stop)
 
 
@@ -138,6 +137,13 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
     return setup
 
 
+def check_sources(config: TrainConfig) -> None:
+    """Raises DataError or ModelError if what a new training needs beside its digits cannot be loaded."""
+    initial_weights(config)
+    if config.replay:
+        load(config.replay_data).known_labels()
+
+
 def refuse_existing(run: Run, if_exists: str) -> None:
     """Raises RunExistsError if the directory holds a run that is not to be replaced."""
     if run.config.exists() and if_exists != "replace":
@@ -157,10 +163,18 @@ def refuse_another(run: Run, config: TrainConfig | None) -> None:
 
 
 def go_on(setup: Setup, provenance: Provenance) -> None:
-    """Checks the added pictures, and points runs/latest at the run, unless there is no runs/ here but elsewhere."""
+    """Checks what is not in the checkpoint, and points runs/latest at the run, unless there is no runs/ here."""
     provenance.check_added(setup.run, setup.examples)
+    if saved_step(setup.run) is None:
+        provenance.check_initial(setup.run, sha256_of(setup.config))
     if setup.latest.parent.is_dir():
         point_latest(setup.run, setup.latest)
+
+
+def sha256_of(config: TrainConfig) -> str:
+    """Returns the SHA-256 of the model that a training starts from; empty without one."""
+    weights = initial_weights(config)
+    return weights.sha256 if weights else ""
 
 
 def begin(setup: Setup, if_exists: str) -> None:
@@ -170,15 +184,15 @@ def begin(setup: Setup, if_exists: str) -> None:
     run.config.unlink(missing_ok=True)
     for path in run.results():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-    Provenance.of(setup.examples, setup.validation, setup.config).save(run.data)
+    Provenance.of(setup.examples, setup.validation, setup.config, sha256_of(setup.config)).save(run.data)
     setup.config.save(run.config)
     point_latest(run, setup.latest)
 
 
 def first_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:
     """Returns the parameters before the first step, None if these are random."""
-    given = initial_params(setup.config)
-    return pretrained_params(setup, on_progress, should_stop) if given is None else given
+    weights = initial_weights(setup.config)
+    return to_params(weights) if weights else pretrained_params(setup, on_progress, should_stop)
 
 
 class Training(Iterator[EpochReport]):
@@ -234,36 +248,3 @@ class Training(Iterator[EpochReport]):
     def close(self) -> None:
         """Saves the state and ends the training."""
         self._epochs.close()
-
-
-class Stop:
-    """Whether a training is asked to stop, by its caller or by Ctrl-C."""
-
-    def __init__(self, should_stop: ShouldStop | None) -> None:
-        self._should_stop = should_stop or (lambda: False)
-        self._interrupted = False
-
-    def __call__(self) -> bool:
-        """Returns whether to stop."""
-        return self._interrupted or self._should_stop()
-
-    @contextmanager
-    def on_interrupt(self) -> Iterator[None]:
-        """Makes Ctrl-C, as in a notebook, stop the training after the present slice of work; a second one, at once.
-
-        Raised as an exception while JAX compiles or computes, it would be lost, or crash.
-        """
-        is_main = threading.current_thread() is threading.main_thread()
-        if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-            yield
-            return
-
-        def interrupt(*_: object) -> None:
-            self._interrupted = True
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-
-        signal.signal(signal.SIGINT, interrupt)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -99,11 +99,12 @@ class Provenance:
     added_sha256: str  # of the added pictures and their labels; empty without any
     rows_in_mnist_test: int  # how many of MNIST's 10,000 test images are in the data, pixel for pixel
     held_out_sha256: str  # of the held-out digits, which also depend on the writers; empty without validation
+    initial_sha256: str  # of the model whose weights it starts from; empty without one
     config: dict[str, Any]
     jax: str  # version; another one may round differently
 
     @classmethod
-    def of(cls, examples: "Examples", held_out: Digits | None, config: TrainConfig) -> Self:
+    def of(cls, examples: "Examples", held_out: Digits | None, config: TrainConfig, initial_sha256: str = "") -> Self:
         """Describes a training. The embedded training set is known to share no image with the test set."""
         digits = examples.digits
         shared = 0 if digits.name == MNIST_TRAIN else digits.count_shared(load(MNIST_TEST))
@@ -116,6 +117,7 @@ class Provenance:
             added_sha256=examples.added_sha256,
             rows_in_mnist_test=shared,
             held_out_sha256=held_out.sha256 if held_out else "",
+            initial_sha256=initial_sha256,
             config=config.to_dict(),
             jax=version("jax"),
         )
@@ -129,6 +131,15 @@ class Provenance:
         if self.added_sha256 and examples.added_sha256 != self.added_sha256:
             problem = "other pictures would be added to its digits than when it began"
             raise RunError(run.path, problem, "flaxdigits, NumPy or Pillow is of another version")
+
+    def check_initial(self, run: Run, sha256: str) -> None:
+        """Checks that a run which has no checkpoint starts from the model that it began with.
+
+        Raises:
+            RunError: if that is another file now.
+        """
+        if sha256 != self.initial_sha256:
+            raise RunError(run.path, "the model whose weights it starts from has changed", "begin a new run")
 
     def check(self, run: Run, digits: Digits, held_out: Digits | None, config: TrainConfig) -> None:
         """Checks that a run can go on with these digits and this configuration.
@@ -166,7 +177,8 @@ class Provenance:
         """
         try:
             values = json.loads(path.read_text(encoding="utf-8"))
-            read = cls(**({"examples": values["trained_on"], "added_sha256": ""} | values))  # newer than the first runs
+            newer = {"examples": values["trained_on"], "added_sha256": "", "initial_sha256": ""}  # than the first runs
+            read = cls(**(newer | values))
             if not isinstance(read.config, dict) or type(read.examples) is not int or read.examples < 1:
                 raise ValueError("a value of another type or range")
             return read

@@ -19,8 +19,6 @@ from flaxdigits.training.devices import batch_sharding, replicated_sharding
 from flaxdigits.training.model import Params, Variables, logits_of, merge, split
 from flaxdigits.training.precision import compiler_options
 
-EMA_RAMP = 10  # the averages forget random initial weights: their decay is at most (1 + step) / (10 + step)
-
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def train_step(
         params=params,
         variables=variables,
         opt_state=opt_state,
-        ema=update_ema(state.ema, params, state.step, config.ema_decay, 1 if config.initial_weights else EMA_RAMP),
+        ema=update_ema(state.ema, params, state.step, config.ema_decay, config.ema_ramp),
         step=state.step + 1,
         loss_sum=state.loss_sum + value,
         correct=state.correct + (logits.argmax(axis=1) == labels).sum(),
@@ -181,9 +179,7 @@ def loss_fn(
     return optax.softmax_cross_entropy(logits, targets).mean(), (logits, split(model)[1])
 
 
-def update_ema(
-    ema: Params | None, params: Params, step: Int[Array, ""], decay: float, ramp: int = EMA_RAMP
-) -> Params | None:
+def update_ema(ema: Params | None, params: Params, step: Int[Array, ""], decay: float, ramp: int) -> Params | None:
     """Returns the average moved toward the new parameters; None stays None. A ramp of 1 forgets nothing early."""
     if ema is None:
         return None

@@ -1,5 +1,6 @@
 """Weights: the dense layers of an .onnx file of this project, for a training that starts from them."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from flaxdigits.errors import ModelError
 from flaxdigits.inference.inspection import Inspection, parse_model
 from flaxdigits.inference.recognizer import read_model
 
+NAME = "flaxdigits DenseStack"  # in the metadata
+FOREIGN = "not a dense network that flaxdigits has exported"
+
 
 @dataclass(frozen=True, eq=False)
 class Weights:
@@ -22,11 +26,13 @@ class Weights:
             the logits of the ten digits, or of these and "no digit".
         temperature: divides the logits.
         digitness_threshold: of the network; 0 without "no digit".
+        sha256: of the file.
     """
 
     layers: list[tuple[np.ndarray, np.ndarray]]
     temperature: float
     digitness_threshold: float
+    sha256: str
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -43,14 +49,20 @@ def read_weights(path: Path) -> Weights:
     violations = Inspection.of(path).violations
     if violations:
         raise ModelError(f"{path}: breaks the contract: {'; '.join(violations)}")
-    model = parse_model(read_model(path), str(path))
+    content = read_model(path)
+    model = parse_model(content, str(path))
     values = constants(model.graph)
     try:
         layers = [(values[node.input[1]], values[node.input[2]]) for node in model.graph.node if node.op_type == "Gemm"]
         properties = {entry.key: entry.value for entry in model.metadata_props}
-        found = Weights(layers, float(properties["temperature"]), float(properties["digitness_threshold"] or 0))
+        figures = float(properties["temperature"]), float(properties["digitness_threshold"] or 0)
+        found = Weights(layers, *figures, hashlib.sha256(content).hexdigest())
     except (KeyError, IndexError, ValueError) as error:
-        raise ModelError(f"{path}: not a dense network that flaxdigits has exported", "train one") from error
+        raise ModelError(f"{path}: {FOREIGN}", "train one") from error
+    if properties.get("name") != NAME:  # which tells that there are ReLUs between its layers
+        raise ModelError(f"{path}: {FOREIGN}, but {properties.get('name')!r}", "train one")
+    if not all(np.isfinite(array).all() for layer in layers for array in layer):
+        raise ModelError(f"{path}: expected finite weights, got NaN or infinity")
     shapes = [kernel.shape for kernel, _ in layers]
     expected = list(zip((PIXELS, *found.widths), found.widths, strict=False))
     if shapes != expected or found.widths[-1:] not in ((CLASSES,), (CLASSES + 1,)):

@@ -80,12 +80,20 @@ def test_ink_is_straightened_by_its_slant_and_nothing_of_it_is_lost():
                zip(upright, moved, ink, strict=True))  # fmt: skip
 
 
+def test_the_seam_between_leaning_bars_costs_nothing_once_they_are_upright():
+    ink = np.kron(slanted(np.delete(touching(), 9, axis=0), -0.9), np.ones((2, 2), np.float32))
+    upright, _ = straightened(ink, -0.9)
+    between = slice(*np.flatnonzero(upright.any(axis=0))[[0, -1]])
+    assert seams(upright[:, between])[1].min() == 0
+    assert seams(ink[:, 20:-20])[1].min() > 2
+
+
 def test_leaning_digits_that_touch_are_cut_along_their_slant():
     ink = slanted(touching(), -0.7)
-    left, *_, right = cut(ink, 20, -0.7)
+    left, right = cut(ink, 20, -0.7)
     bars = [slanted(np.where(np.isin(np.arange(17), range(at, at + 4)), touching(), 0), -0.7) for at in (2, 11)]
     assert left[bars[1] > 0].sum() == right[bars[0] > 0].sum() == 0
-    assert np.array_equal(np.sum(cut(ink, 20, -0.7), axis=0), ink)
+    assert np.array_equal(left + right, ink)
 
 
 def test_without_ink_there_is_nothing_to_cut():

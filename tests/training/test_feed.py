@@ -18,6 +18,7 @@ from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import ResidentFeed, StreamedFeed, make_feed
 from flaxdigits.training.step import batch_rows
 
+PLAIN = TrainConfig(added_pictures=0)
 COUNT, BATCH = 1000, 96  # 11 batches, the last of 40
 
 
@@ -54,8 +55,8 @@ def batches(source, order, step):
 def test_both_feeds_give_the_same_batches_from_any_step_on(step, mnist_train, mapped, rows):
     sharding = replicated_sharding(make_mesh("cpu", BATCH))
     order = np.random.default_rng(0).permutation(COUNT).astype(np.int32)
-    whole = batches(ResidentFeed(Examples(mnist_train, rows), rows, BATCH, sharding), order, step)
-    chunks = batches(StreamedFeed(Examples(mapped, rows), rows, BATCH, sharding), order, step)
+    whole = batches(ResidentFeed(Examples(mnist_train, rows, PLAIN), rows, BATCH, sharding), order, step)
+    chunks = batches(StreamedFeed(Examples(mapped, rows, PLAIN), rows, BATCH, sharding), order, step)
     assert len(whole) == len(chunks) == 11 - step
     for (images, labels), (streamed, their_labels) in zip(whole, chunks, strict=True):
         np.testing.assert_array_equal(images, streamed)
@@ -64,7 +65,7 @@ def test_both_feeds_give_the_same_batches_from_any_step_on(step, mnist_train, ma
 
 def test_more_digits_than_fit_are_streamed(mnist_train, rows, monkeypatch):
     config, mesh = TrainConfig(batch_size=BATCH), make_mesh("cpu", BATCH)
-    examples = Examples(mnist_train, rows)
+    examples = Examples(mnist_train, rows, PLAIN)
     assert isinstance(make_feed(examples, rows, config, mesh), ResidentFeed)
     monkeypatch.setattr("flaxdigits.training.devices.MEMORY_OF_CPU", COUNT * 784 - 1)
     assert isinstance(make_feed(examples, rows, config, mesh), StreamedFeed)
@@ -99,7 +100,7 @@ def reads_single_pages(path):
 def test_a_stream_that_ends_early_leaves_no_threads_and_the_file_as_it_was(mapped, rows, tmp_path):
     before = threading.active_count()
     sharding = replicated_sharding(make_mesh("cpu", BATCH))
-    chunks = StreamedFeed(Examples(mapped, rows), rows, BATCH, sharding).chunks(rows[:COUNT] // 2, 0)
+    chunks = StreamedFeed(Examples(mapped, rows, PLAIN), rows, BATCH, sharding).chunks(rows[:COUNT] // 2, 0)
     next(chunks)
     assert reads_single_pages(tmp_path / "images")
     assert threading.active_count() > before

@@ -173,7 +173,7 @@ def test_dropout_is_active_in_training_and_new_at_every_step(mnist_test):
 def test_the_moving_average_by_hand():
     # step 10: decay min(0.9, 11/20) = 0.55, so 0.55 * 1 + 0.45 * 3 = 1.9; step 1000: 0.9 * 1 + 0.1 * 3 = 1.2
     for step, expected in ((10, 1.9), (1000, 1.2)):
-        found = update_ema({"w": jnp.float32(1)}, {"w": jnp.float32(3)}, jnp.int32(step), 0.9)
+        found = update_ema({"w": jnp.float32(1)}, {"w": jnp.float32(3)}, jnp.int32(step), 0.9, 10)
         assert float(found["w"]) == pytest.approx(expected)
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from page import EXPORTS, WEB
+from PIL import Image
 
 from flaxdigits.inference.recognizer import Prediction
 from flaxdigits.lattice import Read, groups_of, likeliest, shape_cost
 from flaxdigits.pages import least_digitness
+from flaxdigits.pictures.cuts import cut, slant_of
 from flaxdigits.pictures.layout import Line, Piece, digit_height, slope_of
 
 CALL = Path(__file__).with_name("call.mjs")
@@ -62,6 +64,25 @@ def test_the_likeliest_sequence_is_the_same(node):
         expected += [likeliest(line, groups, prediction), *(shape_cost(group, line) for group in groups)]
     for one, other in zip(call(node, *calls), expected, strict=True):
         assert one == pytest.approx(other)
+
+
+def test_ink_is_cut_along_the_same_slant_in_the_same_places(node):
+    rng = np.random.default_rng(0)
+    calls, expected = [], []
+    for slant in rng.uniform(-0.8, 0.8, 20):
+        ink = np.asarray(Image.fromarray(rng.uniform(size=(6, 9)).astype(np.float32)).resize((70, 40)), np.float32)
+        ink = np.where(ink > 0.5, ink, 0).astype(np.float32)
+        field = {"data": ink.ravel().tolist(), "width": 70, "height": 40}
+        calls += [("pictures/cuts", "slantOf", field), ("pictures/cuts", "cut", field, 40, slant)]
+        expected += [slant_of(ink), [part.sum() for part in cut(ink, 40, slant)]]
+    for one, other in zip(call(node, *calls), expected, strict=True):
+        sums = [sum(as_list(part["data"])) for part in one] if isinstance(one, list) else one
+        assert sums == pytest.approx(other, rel=1e-4, abs=1e-4)
+
+
+def as_list(data):
+    """The numbers of a typed array, which JSON has as an object."""
+    return list(data.values()) if isinstance(data, dict) else data
 
 
 def test_the_rules_of_a_line_are_the_same(node):

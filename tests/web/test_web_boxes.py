@@ -81,6 +81,8 @@ def test_a_digit_of_a_page_can_be_corrected(page):
     assert page.locator("#labels button[aria-pressed=true]").count() == 0
     page.locator("#boxes button").nth(1).click()
     assert page.locator("#labels button[aria-pressed=true]").inner_text() == "3"
+    assert page.locator("#boxes button").nth(1).inner_text() == "3 ✓"
+    assert page.locator("#boxes button").nth(1).get_attribute("aria-label").endswith(", kept as 3")
     page.once("dialog", lambda dialog: dialog.accept())
     page.click("#empty")
     shows(page, "#save", "Save my digits (0)")

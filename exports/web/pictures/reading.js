@@ -54,16 +54,15 @@ export function readGrey(bitmap) {
  */
 export function toGrey({ data, width, height }) {
   const grey = new Float32Array(width * height);
-  const opacity = new Float32Array(width * height);
   let [inked, opaque] = [0, 0];
   for (let i = 0; i < grey.length; i++) {
     const shade = (data[4 * i] * 19595 + data[4 * i + 1] * 38470 + data[4 * i + 2] * 7471 + 0x8000) >> 16;
-    opacity[i] = data[4 * i + 3] / 255;
-    grey[i] = shade * opacity[i];
+    const opacity = data[4 * i + 3] / 255;
+    grey[i] = shade * opacity;
     inked += grey[i];
-    opaque += opacity[i];
+    opaque += opacity;
   }
   const ground = inked / Math.max(opaque, 1) < 128 ? 255 : 0;
-  for (let i = 0; i < grey.length; i++) grey[i] += ground * (1 - opacity[i]);
+  for (let i = 0; i < grey.length; i++) grey[i] += ground * (1 - data[4 * i + 3] / 255);
   return { data: grey, width, height };
 }

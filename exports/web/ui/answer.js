@@ -79,6 +79,11 @@ function showBars(reading) {
 
 const part = (bar, name) => bar.querySelector(`.${name}`);
 
+/** Returns whether a digit should be looked at, being neither sure nor refused. */
+export function isDoubtful({ digit, probabilities, digitness }) {
+  return probabilities[digit] < SURE || digitness < THRESHOLD;
+}
+
 const isRefused = ({ refused, digitness }) => refused ?? digitness < THRESHOLD;
 
 function verdict(reading) {

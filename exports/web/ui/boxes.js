@@ -1,8 +1,11 @@
 /** The digits of a page over its picture: a button for each, which shows it in full, and their text. */
 
-import { percent } from './answer.js';
+import { isDoubtful, percent } from './answer.js';
+import { labelOf } from './corrections.js';
 
 /** @typedef {import('./picture.js').Picture} Picture */
+
+const HIGHEST = 0.04; // of the pad's side: above it there is no room for a label over the box
 
 const element = (id) => document.getElementById(id);
 
@@ -12,33 +15,43 @@ let boxed = null;
 /**
  * Shows the boxes and the text of a picture of several digits; none for any other, or for null.
  * @param {Picture | null} picture
- * @param {(place: number) => void} select called with the place of a reading whose button was pressed
+ * @param {(picture: Picture, place: number) => void} select called with the place of a reading whose button was pressed
  */
 export function showBoxes(picture, select) {
   const several = picture && picture.readings.length > 1 ? picture : null;
   if (several !== boxed) {
     boxed = several;
-    element('boxes').replaceChildren(...(boxed ? boxed.readings.map((_, place) => makeBox(boxed, place, select)) : []));
+    element('boxes').replaceChildren(...(boxed ? boxed.readings.map((_, place) => makeBox(several, place, select)) : []));
     element('text').textContent = boxed ? textOf(boxed.readings) : '';
   }
-  [...element('boxes').children].forEach((box, place) => {
-    box.ariaPressed = String(place === boxed.selected);
-  });
+  [...element('boxes').children].forEach((box, place) => showBox(box, boxed.readings[place], place === boxed.selected));
 }
 
-function makeBox({ readings, width, height }, place, select) {
-  const { box: [left, top, right, bottom], digit, probability, line, number, refused } = readings[place];
+/** Shows what a digit was read as, with a question mark if it is doubtful, or as what it was kept. */
+function showBox(box, reading, selected) {
+  const { digit, probability, line, number, refused } = reading;
+  const kept = labelOf(reading.pixels);
+  const says = refused ? 'no digit' : `${digit}, ${percent(probability)}`;
+  box.ariaPressed = String(selected);
+  box.ariaLabel = `Line ${line}, number ${number}: ${says}${kept === undefined ? '' : `, kept as ${kept}`}`;
+  const doubt = isDoubtful(reading) ? '?' : '';
+  box.firstChild.textContent = kept === undefined ? (refused ? '' : `${digit}${doubt}`) : `${kept} ✓`;
+}
+
+function makeBox(picture, place, select) {
+  const { readings, width, height } = picture;
+  const { box: [left, top, right, bottom], refused } = readings[place];
   const button = document.createElement('button');
   const longest = Math.max(width, height);
   const share = (pixels, side) => `${(100 * (pixels + (longest - side) / 2)) / longest}%`;
   Object.assign(button.style, { left: share(left, width), top: share(top, height) });
   Object.assign(button.style, { width: `${(100 * (right - left)) / longest}%` });
   Object.assign(button.style, { height: `${(100 * (bottom - top)) / longest}%` });
-  const says = refused ? 'no digit' : `${digit}, ${percent(probability)}`;
-  Object.assign(button, { type: 'button', ariaLabel: `Line ${line}, number ${number}: ${says}` });
+  button.type = 'button';
   button.classList.toggle('refused', refused);
-  if (!refused) button.appendChild(document.createElement('span')).textContent = digit;
-  button.addEventListener('click', () => select(place));
+  button.classList.toggle('highest', (longest - height) / 2 + top < HIGHEST * longest);
+  button.appendChild(document.createElement('span'));
+  button.addEventListener('click', () => select(picture, place));
   return button;
 }
 

@@ -11,9 +11,19 @@ const mine = new MyDigits();
 
 /** @type {import('./answer.js').Reading | null} the digit that the row is about */
 let current = null;
+let onChange = () => {};
 
-/** Makes the row, with nothing to keep. */
-export function makeCorrections() {
+/** @returns {number | undefined} the label with which these pixels are kept */
+export function labelOf(pixels) {
+  return mine.labelOf(pixels);
+}
+
+/**
+ * Makes the row, with nothing to keep.
+ * @param {() => void} changed called when a digit was kept or dropped
+ */
+export function makeCorrections(changed) {
+  onChange = changed;
   for (let label = 0; label < CLASSES; label++) {
     const button = element('labels').appendChild(document.createElement('button'));
     Object.assign(button, { type: 'button', textContent: label, ariaLabel: `It is a ${label}: keep it` });
@@ -63,6 +73,7 @@ function empty() {
 
 function show(line = usual) {
   offerCorrections(current);
+  onChange();
   element('save').textContent = `Save my digits (${mine.count})`;
   element('save').disabled = element('empty').disabled = !mine.count;
   element('kept').textContent = line;

@@ -10,9 +10,10 @@ export function wireFiles(take) {
 }
 
 function wireInput(input, take) {
-  input.addEventListener('change', async () => {
-    if (input.files.length) await take(input.files[0]);
+  input.addEventListener('change', () => {
+    const [file] = input.files;
     input.value = ''; // so that the same file can be chosen again
+    if (file) take(file);
   });
 }
 

@@ -2,7 +2,7 @@
 
 const LONGEST = 100; // states; the oldest are forgotten
 
-/** @template State never changed once it is added */
+/** @template State */
 export class History {
   #states;
   #place = 0;
