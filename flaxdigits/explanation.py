@@ -18,6 +18,11 @@ WIDTH = 900  # of the sheet, pixels
 TILE = 84  # of a digit as the model was given it, three pixels for each of the 28
 CAPTION = 34  # pixels below a tile
 GREY = (150, 150, 150)
+LEGEND = (
+    "on the sheet, from the top: the picture, what is read in blue and what is refused in red; the ink and its pieces, "
+    "those after a cut in red; what the model was given, the chosen ones in blue, each with its digit, the probability "
+    "and the digitness"
+)
 
 
 class Explanation(NamedTuple):
@@ -64,6 +69,7 @@ def explain(picture: Image.Image, recognizer: Recognizer, mode: Mode = "auto") -
         *(words_of(number, line) for number, line in enumerate(lines, 1)),
         *(["read as one digit, the picture as a whole, and not by its lines"] if as_one else []),
         *(warnings_of(readings)),
+        LEGEND,
     ]
     panels = [
         fitted(annotate(picture, readings)),
