@@ -91,8 +91,9 @@ def seams(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Returns the cheapest path to each column of the last row, int [width, height], and its cost, float [width]."""
     rows, columns = ink.shape
     cost, steps = ink[0].astype(np.float64), np.zeros(ink.shape, np.int64)
+    padded = np.full(columns + 2, np.inf)
     for row in range(1, rows):
-        padded = np.pad(cost, 1, constant_values=np.inf)
+        padded[1:-1] = cost
         choices = np.stack([padded[1:-1], padded[:-2] + SIDEWAYS, padded[2:] + SIDEWAYS])
         best = choices.argmin(axis=0)
         steps[row] = np.array([0, -1, 1])[best]
