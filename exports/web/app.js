@@ -10,7 +10,6 @@ import { wireFiles } from './ui/files.js';
 import { History } from './ui/history.js';
 import { EMPTY, look } from './ui/look.js';
 import { paintPad } from './ui/pad.js';
-import { fillIn, openFile } from './ui/picture.js';
 
 const element = (id) => document.getElementById(id);
 const pad = element('pad');
@@ -21,6 +20,8 @@ const pen = new Pen(pad, begin, (stroke) => change(() => history.add(withStroke(
 const network = import('./recognizer.js').then(async ({ Recognizer, RUNTIME }) => (
   { recognizer: await Recognizer.load('digits.onnx'), runtime: RUNTIME }
 ));
+
+const pictures = () => import('./ui/picture.js'); // which a drawing does not need, nor what reads pages
 
 let loading = true;
 let complaint = ''; // of a file that could not be opened, until the next action
@@ -67,7 +68,7 @@ function clear() {
 
 async function take(file) {
   const mine = ++actions;
-  const opened = await openFile(file).catch((error) => error);
+  const opened = await pictures().then(({ openFile }) => openFile(file)).catch((error) => error);
   if (actions !== mine) return;
   if (opened instanceof Error) complaint = opened.message;
   else change(() => history.add({ strokes: [], picture: opened.picture }));
@@ -78,6 +79,7 @@ async function take(file) {
 /** Reads a picture that is shown already. */
 async function readFile({ picture, grey }) {
   try {
+    const { fillIn } = await pictures();
     await fillIn(picture, grey, (await network).recognizer);
   } catch (error) {
     picture.message = `${picture.name}: ${error.message}`;
