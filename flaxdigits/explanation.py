@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw
 
-from flaxdigits.annotation import READ, REFUSED, annotate
+from flaxdigits.annotation import DOUBTFUL, READ, REFUSED, annotate
 from flaxdigits.extras import require
 from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.lattice import Group, groups_of, read_lines
@@ -90,7 +90,7 @@ def words_of(number: int, line: Line) -> str:
 def warnings_of(readings: list[Reading]) -> list[str]:
     """Returns what to be careful with."""
     refused = [reading for reading in readings if reading.refused]
-    doubtful = [reading for reading in readings if not reading.refused and reading.probability < 0.9]
+    doubtful = [reading for reading in readings if not reading.refused and reading.probability < DOUBTFUL]
     return [
         *(["nothing stands out from the paper"] if not readings else []),
         *([f"{len(refused)} refused: more like something that is no digit"] if refused else []),

@@ -8,6 +8,7 @@ import sharp from "sharp";
 import { readDigits } from "../web/pages.js";
 import { toGrey } from "../web/pictures/reading.js";
 import { segment } from "../web/segmentation.js";
+import { textOf } from "../web/text.js";
 
 const [picture, model = fileURLToPath(new URL("../digits.onnx", import.meta.url))] = argv.slice(2);
 if (!picture) exit(console.error("usage: node pages.mjs PICTURE [MODEL.onnx]") ?? 1);
@@ -22,10 +23,6 @@ const decoding = upright.toBuffer({ resolveWithObject: true });
 const { data, info } = await decoding.catch(({ message }) => exit(console.error(`${picture}: ${message}`) ?? 1));
 const threshold = session.outputNames.includes("digitness") ? undefined : 0; // 0: the model takes everything for a digit
 const readings = await readDigits(toGrey({ data, ...info }), { read, threshold }, async (grey) => segment(cv, grey));
-const lines = [];
-for (const { line, number, digit } of readings.filter(({ refused }) => !refused)) {
-  const numbers = (lines[line] ??= []);
-  numbers[number] = (numbers[number] ?? "") + digit;
-}
-for (const numbers of lines.filter(Boolean)) console.log(numbers.filter(Boolean).join(" "));
-exit(lines.length ? 0 : (console.error(`${picture}: no digit stands out from the paper`) ?? 1));
+const text = textOf(readings);
+if (text) console.log(text);
+exit(text ? 0 : (console.error(`${picture}: no digit stands out from the paper`) ?? 1));

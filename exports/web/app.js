@@ -70,10 +70,12 @@ async function take(file) {
   const mine = ++actions;
   const opened = await pictures().then(({ openFile }) => openFile(file)).catch((error) => error);
   if (actions !== mine) return;
-  if (opened instanceof Error) complaint = opened.message;
-  else change(() => history.add({ strokes: [], picture: opened.picture }));
-  update();
-  if (!(opened instanceof Error)) await readFile(opened);
+  if (opened instanceof Error) {
+    complaint = opened.message;
+    return update();
+  }
+  change(() => history.add({ strokes: [], picture: opened.picture }));
+  return readFile(opened);
 }
 
 /** Reads a picture that is shown already. */

@@ -11,7 +11,7 @@ if (given.length === 1 || given.length > 2) fail('usage: just web [MODEL.onnx GO
 const [model, golden] = given.length ? given : [join(here, '../digits.onnx'), join(here, '../golden')];
 const SOURCES = [
   'index.html', 'style.css', 'app.js', 'contract.js', 'lattice.js', 'pages.js', 'pictures', 'recognizer.js',
-  'segmentation-worker.js', 'segmentation.js', 'segmenter.js', 'selftest.js', 'ui',
+  'segmentation-worker.js', 'segmentation.js', 'segmenter.js', 'selftest.js', 'text.js', 'ui',
 ];
 const PACKAGES = [
   ['onnxruntime-web/dist/ort.wasm.bundle.min.mjs', 'ort.wasm.bundle.min.mjs'],

@@ -229,32 +229,35 @@ def test_the_self_test_passes_with_the_tiny_model(open_page, site):
     page.context.close()
 
 
-def test_the_self_test_fails_on_wrong_golden_files(page):
+def fails(page, name, corrupt, said):
+    """Has the page test itself with a golden file that `corrupt` has changed."""
+
     def corrupted(route):
-        golden = json.loads((GOLDEN / "golden.json").read_text())
-        golden["cases"][0]["probabilities"][0] += 2e-5
-        golden["cases"][1]["digit"] += 1
+        golden = json.loads((GOLDEN / name).read_text())
+        corrupt(golden)
         route.fulfill(json=golden)
 
-    page.route("**/golden.json", corrupted)
+    page.route(f"**/{name}", corrupted)
     page.click("#selftest")
-    shows(page, "#selftest-result", re.compile("vectors: .* passed, 2 failed"))
-    page.unroute("**/golden.json")
+    shows(page, "#selftest-result", re.compile(said))
+    page.unroute(f"**/{name}")
     assert page.locator("#selftest-result.failed").count()
+
+
+def test_the_self_test_fails_on_wrong_golden_files(page):
+    def corrupt(golden):
+        golden["cases"][0]["probabilities"][0] += 2e-5
+        golden["cases"][1]["digit"] += 1
+
+    fails(page, "golden.json", corrupt, "vectors: .* passed, 2 failed")
 
 
 def test_the_self_test_fails_on_a_page_that_is_read_otherwise(page):
-    def corrupted(route):
-        golden = json.loads((GOLDEN / "pages.json").read_text())
+    def corrupt(golden):
         golden["pages"][0]["readings"][3]["digit"] += 1
         golden["pages"][1]["readings"][2]["box"][0] += 3
-        route.fulfill(json=golden)
 
-    page.route("**/pages.json", corrupted)
-    page.click("#selftest")
-    shows(page, "#selftest-result", re.compile("pages: 1 passed, 2 failed"))
-    page.unroute("**/pages.json")
-    assert page.locator("#selftest-result.failed").count()
+    fails(page, "pages.json", corrupt, "pages: 1 passed, 2 failed")
 
 
 def test_the_page_says_which_file_it_reads_with(page):

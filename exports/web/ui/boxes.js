@@ -1,5 +1,6 @@
 /** The digits of a page over its picture: a button for each, which shows it in full, and their text. */
 
+import { textOf } from '../text.js';
 import { isDoubtful, percent } from './answer.js';
 import { labelOf } from './corrections.js';
 
@@ -44,24 +45,14 @@ function makeBox(picture, place, select) {
   const button = document.createElement('button');
   const longest = Math.max(width, height);
   const share = (pixels, side) => `${(100 * (pixels + (longest - side) / 2)) / longest}%`;
-  Object.assign(button.style, { left: share(left, width), top: share(top, height) });
-  Object.assign(button.style, { width: `${(100 * (right - left)) / longest}%` });
-  Object.assign(button.style, { height: `${(100 * (bottom - top)) / longest}%` });
+  const size = (pixels) => `${(100 * pixels) / longest}%`;
+  Object.assign(button.style, {
+    left: share(left, width), top: share(top, height), width: size(right - left), height: size(bottom - top),
+  });
   button.type = 'button';
   button.classList.toggle('refused', refused);
   button.classList.toggle('highest', (longest - height) / 2 + top < HIGHEST * longest);
   button.appendChild(document.createElement('span'));
   button.addEventListener('click', () => select(picture, place));
   return button;
-}
-
-/** Returns the numbers of a page: a line for each of its lines, with a gap between numbers. */
-export function textOf(readings) {
-  const lines = new Map();
-  for (const { line, number, digit, refused } of readings) {
-    if (refused) continue;
-    const numbers = lines.get(line) ?? new Map();
-    lines.set(line, numbers.set(number, `${numbers.get(number) ?? ''}${digit}`));
-  }
-  return [...lines.values()].map((numbers) => [...numbers.values()].join(' ')).join('\n');
 }
