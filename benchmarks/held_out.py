@@ -9,9 +9,9 @@ from flaxdigits.export.conversion import to_onnx
 from flaxdigits.export.quantization import to_precision
 from flaxdigits.inference.contract import Precision
 from flaxdigits.runs import RUNS, Run
-from flaxdigits.training.checkpoint import trained_model
 from flaxdigits.training.fit import fit
 from flaxdigits.training.model import predict_logits
+from flaxdigits.training.trained import trained_model
 from flaxdigits.training.validation import fit_temperature, mean_loss
 
 HELD_OUT = 0.3  # of the training digits: 17,957 digits of writers that are not among the others
@@ -40,13 +40,13 @@ def trained(name: str, config: TrainConfig) -> Run:
 
 def as_model(run: Run, precision: Precision = "float32") -> tuple[Recognizer, int]:
     """Returns a run's network as an ONNX model of temperature 1, and the bytes of its file."""
-    content = to_precision(to_onnx(trained_model(run)[1]), precision).SerializeToString()
+    content = to_precision(to_onnx(trained_model(run).model), precision).SerializeToString()
     return Recognizer(content), len(content)
 
 
 def evaluate(run: Run) -> Figures:
     """Evaluates a run's network in float32, as it would be exported."""
-    config, model = trained_model(run)
+    config, model, _ = trained_model(run)
     _, held_out = load().split(config.validation, config.seed)
     assert held_out is not None
     logits, labels = predict_logits(model, held_out.images)[:, :CLASSES], held_out.known_labels()

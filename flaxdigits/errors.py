@@ -9,13 +9,16 @@ FlaxdigitsError
 │   ├── RunExistsError        the directory holds a run already
 │   ├── RunLockedError        a training in this run is open already
 │   ├── RunUnfinishedError    the run has no checkpoint or no exported model yet
-│   ├── TrainingError         the loss or a weight is no longer finite
+│   ├── RunStorageError       the run directory cannot be written: the disk is full, read-only or gone
+│   ├── TrainingError         the loss or a weight is no longer finite, or the device's memory is too small
 │   └── TrainingInterrupted   training was asked to stop, and its state is saved
 ├── ModelError                the file is not an ONNX model that keeps the contract
 ├── ExportError               the exported file does not reproduce the network's answers
 ├── GoldenError               a model does not reproduce its golden vectors
 ├── SubmissionError           the submission breaks the competition's rules, or was not accepted
 └── MissingExtraError         an optional dependency is not installed
+
+A RunWarning says what of a run directory was damaged, and has been restored.
 
 `message` says what is wrong and where, expected and found; `hint` says what to do next, in Python. The command line
 replaces the hint by a command of its own.
@@ -80,12 +83,20 @@ class RunUnfinishedError(RunError):
     """The run has no checkpoint or no exported model yet."""
 
 
+class RunStorageError(RunError):
+    """The run directory cannot be written: the disk is full, read-only or gone."""
+
+
+class RunWarning(UserWarning):
+    """Something in a run directory was damaged, and has been restored."""
+
+
 class ModelError(FlaxdigitsError):
     """A file that is not an ONNX model, or one that breaks the contract."""
 
 
 class TrainingError(RunError):
-    """Training that cannot go on: the loss or a weight became NaN or infinite."""
+    """Training that cannot go on: the loss or a weight became NaN or infinite, or the device's memory is too small."""
 
 
 class TrainingInterrupted(RunError):

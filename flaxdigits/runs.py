@@ -5,13 +5,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-from flaxdigits.errors import RunError, RunLockedError, RunNotFoundError, RunUnfinishedError
+from flaxdigits.errors import RunError, RunLockedError, RunNotFoundError, RunStorageError, RunUnfinishedError
 from flaxdigits.extras import require
 
 if TYPE_CHECKING:
     import pandas as pd
+
+IfExists = Literal["error", "resume", "replace"]  # what to do where a run is to begin and there is one
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
@@ -66,6 +68,16 @@ class Run:
             raise RunNotFoundError(named, f"links to {run.path}, which is not a run", "name the run itself")
         missing = "no run yet" if named == LATEST else f"not a run directory, there is no {run.config.name} in it"
         raise RunNotFoundError(named, missing, "flaxdigits.fit makes one")
+
+    def check_exists(self, name: Path) -> None:
+        """Raises RunStorageError if the directory has been moved or removed since its training began.
+
+        Args:
+            name: of the run, in the message.
+        """
+        if not self.config.exists():
+            hint = "bring it back and resume it, or train anew"
+            raise RunStorageError(name, f"there is no {self.config.name} in it any more", hint)
 
     def results(self) -> list[Path]:
         """Lists what a training, its export and its evaluation have left, but for the configuration and the data."""

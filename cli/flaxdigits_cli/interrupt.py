@@ -6,6 +6,12 @@ from typing import Self
 from flaxdigits_cli.show import note
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
+received = signal.SIGINT  # the latest of these
+
+
+def exit_code() -> int:
+    """Returns the exit code after a signal, as shells have it: 130 for SIGINT, 143 for SIGTERM."""
+    return 128 + received
 
 
 class Interrupt:
@@ -28,8 +34,9 @@ class Interrupt:
         """Returns whether a signal has come."""
         return self._asked
 
-    def _ask(self, *_: object) -> None:
-        self._asked = True
+    def _ask(self, kind: int, _: object) -> None:
+        global received
+        self._asked, received = True, signal.Signals(kind)
         for kind in STOPS:
             signal.signal(kind, signal.SIG_DFL)
         note("stopping after this step and saving; Ctrl-C again stops at once")

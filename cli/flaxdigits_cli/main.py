@@ -1,13 +1,14 @@
 """The program: its table of commands, and how an error ends it.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a stated
-failure in one line, 2 a usage error, 130 interrupted.
+failure in one line, 2 a usage error, 130 interrupted, 143 terminated.
 """
 
 import gc
 import io
 import os
 import sys
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
@@ -19,6 +20,8 @@ from typer.exceptions import TyperException
 
 import flaxdigits
 from flaxdigits import errors
+from flaxdigits_cli import interrupt
+from flaxdigits_cli.show import note
 
 COMMANDS = {
     "train": "Train a network, and export it as model.onnx.",
@@ -78,6 +81,7 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a file name need not be in the encoding of the terminal
             stream.reconfigure(errors="backslashreplace")
+    warnings.showwarning = show_warning
     gc.set_threshold(100_000)  # collecting garbage among freshly imported modules takes 7% of a cold prediction
     try:
         command = typer.main.get_command(app)
@@ -85,7 +89,7 @@ def main() -> None:
     except TyperException as error:
         fail(usage(error), error.exit_code)
     except errors.TrainingInterrupted as error:
-        fail(f"{error.message}; {advice(error)}", INTERRUPTED)
+        fail(f"{error.message}; {advice(error)}", interrupt.exit_code())
     except errors.FlaxdigitsError as error:
         fail("; ".join(filter(None, [error.message, advice(error)])), FAILED)
     except OSError as error:
@@ -93,6 +97,16 @@ def main() -> None:
     if code == INTERRUPTED:
         interrupted()
     sys.exit(code or 0)
+
+
+def show_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
+) -> None:
+    """Prints a warning; what is said about a run, in one line without the place in the code."""
+    if issubclass(category, errors.RunWarning):
+        note(f"warning: {message}")
+    else:
+        note(warnings.formatwarning(message, category, filename, lineno, line).rstrip())
 
 
 def usage(error: TyperException) -> str:
@@ -108,7 +122,7 @@ def advice(error: errors.FlaxdigitsError) -> str:
         case errors.RunNotFoundError():
             return "`flaxdigits train` makes one"
         case errors.RunExistsError():
-            return f"resume it with: flaxdigits train --resume {error.run}, or choose another --out"
+            return f"resume it with: flaxdigits train --resume {error.run}, or choose another --out, or see --if-exists"
         case errors.RunUnfinishedError():
             exports = f", or export its last checkpoint with: flaxdigits export {error.run}"
             saved = (Path(error.run) / "checkpoints").exists()
@@ -117,6 +131,10 @@ def advice(error: errors.FlaxdigitsError) -> str:
             return "`flaxdigits export --golden FOLDER` writes them"
         case errors.RunLockedError():
             return "wait for it to end"
+        case errors.RunStorageError() if Path(error.run, "config.toml").exists():
+            return (
+                f"the last checkpoint is kept; once this is mended, resume with: flaxdigits train --resume {error.run}"
+            )
         case errors.TrainingInterrupted():
             return f"resume with: flaxdigits train --resume {error.run}"
         case errors.TrainingError() if "learning_rate" in error.hint:

@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 def finish(training: "Training") -> None:
     """Exports the network, and prints where everything is and the accuracy that was reached."""
     from flaxdigits.export.export import export_onnx
-    from flaxdigits.training.records import Provenance, read_history
+    from flaxdigits.training.history import read_history
+    from flaxdigits.training.records import Provenance
 
     run = training.run
     exported = export_onnx(run, command=recorded_command())
     note_temperature(exported.temperature)
-    last = read_history(run.history, training.config.epochs)[-1]
+    last = read_history(run.history)[-1]
     print(f"run       {run}")
     print(f"model     {exported.path}  ({exported.bytes / 1e6:.1f} MB; {_compared(exported)})")
     print(f"curves    {run.curves}")

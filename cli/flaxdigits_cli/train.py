@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from flaxdigits.extras import require
+from flaxdigits.runs import IfExists, Run
 from flaxdigits.training.config import PRESETS, Device, Moments, Precision, Preset, Streaming, TrainConfig
 from flaxdigits_cli.compilation_cache import use_compilation_cache
 from flaxdigits_cli.interrupt import Interrupt
@@ -58,6 +59,7 @@ def run(
     out: Annotated[
         Path | None, typer.Option(metavar="RUN", help="The run directory; runs/<date>-<time> by default.")
     ] = None,
+    if_exists: Annotated[IfExists, typer.Option(help="What to do with a run that --out names already.")] = "error",
     epochs: Annotated[int | None, option("epochs", "Passes over the digits.", metavar="N")] = None,
     batch_size: Annotated[int | None, option("batch_size", "Digits per step.", metavar="N")] = None,
     learning_rate: Annotated[float | None, option("learning_rate", "Peak learning rate.", metavar="X")] = None,
@@ -80,16 +82,18 @@ def run(
         "precision": precision, "adam_moments": adam_moments, "streaming": streaming, "device": device, "seed": seed,
     }  # fmt: skip
     check_exclusive(preset, config, resume, out, source, changes)
+    if if_exists != "error" and not out:
+        raise typer.BadParameter("name the run by --out", param_hint="--if-exists")
     require("train", "training")
     use_compilation_cache()
     if resume:
         recipe, start = resumed(resume)
     elif source:
-        recipe, start = finetuned(source, changes, out)
+        recipe, start = finetuned(source, changes, out, if_exists)
     else:
         base = PRESETS[preset or "default"]
         recipe = TrainConfig.from_toml(config, **changes) if config else base.changed(**changes)
-        start = begun(read_data(recipe.data), recipe, out)
+        start = begun(read_data(recipe.data), recipe, out, if_exists)
     training = watch(recipe, start)
     try:
         finish(training)
@@ -123,14 +127,18 @@ def check_exclusive(
         raise typer.BadParameter("a run goes on with its own configuration; omit the rest", param_hint="--resume")
 
 
-def begun(digits: "Digits", config: TrainConfig, out: Path | None) -> "Start":
-    """Returns a function that makes a new training."""
+def begun(digits: "Digits", config: TrainConfig, out: Path | None, if_exists: IfExists) -> "Start":
+    """Returns a function that makes a new training, or that goes on with the run that is there."""
     from flaxdigits.training.fit import fit
 
-    return partial(fit, digits, config, out)
+    if out and if_exists == "resume" and Run(out).config.exists():
+        note_resumed(Run.existing(out))
+    return partial(fit, digits, config, out, if_exists=if_exists)
 
 
-def finetuned(source: str, changes: dict[str, Any], out: Path | None) -> tuple[TrainConfig, "Start"]:
+def finetuned(
+    source: str, changes: dict[str, Any], out: Path | None, if_exists: IfExists
+) -> tuple[TrainConfig, "Start"]:
     """Returns the configuration of a training that starts from a model, and a function that begins it."""
     from flaxdigits.inference.shipped import SHIPPED, find_model
     from flaxdigits.training.finetuning import finetuning_config
@@ -140,7 +148,7 @@ def finetuned(source: str, changes: dict[str, Any], out: Path | None) -> tuple[T
     config = finetuning_config(path, len(digits), **changes)
     if not config.validation:
         note(f"note: {len(digits)} digits are too few to hold some of them out; they are all trained on")
-    return config, begun(digits, config, out)
+    return config, begun(digits, config, out, if_exists)
 
 
 def read_data(data: str) -> "Digits":
@@ -159,18 +167,25 @@ def read_data(data: str) -> "Digits":
 
 def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
     """Returns the configuration of a run, and a function that goes on with its training."""
-    from flaxdigits.runs import Run
-    from flaxdigits.training.checkpoint import saved_step
     from flaxdigits.training.fit import resume
-    from flaxdigits.training.records import Provenance
 
     run = Run.existing(path)
+    note_resumed(run)
+    return TrainConfig.from_toml(run.config), partial(resume, run)
+
+
+def note_resumed(run: Run) -> None:
+    """Repairs a run, and notes what a user should know before it goes on."""
+    from flaxdigits.training.checkpoint import saved_steps
+    from flaxdigits.training.records import Provenance
+    from flaxdigits.training.repair import repair
+
+    repair(run)
     begun_with, here = Provenance.read(run.data).jax, version("jax")
     if begun_with != here:
         note(f"note: begun with JAX {begun_with}, resumed with {here}: the weights may differ from an unstopped run's")
-    if saved_step(run) is None and not run.pretraining.exists():
+    if not saved_steps(run.checkpoints) and not run.pretraining.exists():
         note(f"note: {run} has no checkpoint yet, so it begins at its first step")
-    return TrainConfig.from_toml(run.config), partial(resume, run)
 
 
 def watch(config: TrainConfig, start: "Start") -> "Training":

@@ -24,10 +24,10 @@ from flaxdigits.export.quantization import to_precision
 from flaxdigits.inference.contract import IMAGE_METADATA, INPUT_CONVENTION, THRESHOLD, Metadata, Precision
 from flaxdigits.inference.recognizer import Prediction
 from flaxdigits.runs import Run
-from flaxdigits.training.checkpoint import saved_step, trained_model
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.model import in_batches
-from flaxdigits.training.records import EpochReport, Provenance, read_history
+from flaxdigits.training.records import Provenance
+from flaxdigits.training.trained import Trained, trained_model
 
 MIN_THRESHOLD = 0.001  # of digitness in the network: an untrained one may have none
 
@@ -68,12 +68,13 @@ def export_onnx(
     if precision not in get_args(Precision):
         raise ConfigError(f"precision: expected {' or '.join(get_args(Precision))}, got {precision}")
     run = Run.existing(run)
-    _, network = trained_model(run)
-    temperature, threshold, test = calibrated_temperature(run), digitness_threshold(run), load(MNIST_TEST)
-    expected = predict(network, test.images, temperature, threshold)
+    trained = trained_model(run)
+    temperature, threshold = calibrated_temperature(trained), digitness_threshold(trained)
+    test = load(MNIST_TEST)
+    expected = predict(trained.model, test.images, temperature, threshold)
     accuracy = float((expected.digits == test.known_labels()).mean())
-    metadata = make_metadata(run, network, temperature, precision, accuracy, command)
-    model = to_precision(to_onnx(network, temperature, threshold, metadata._asdict() | IMAGE_METADATA), precision)
+    metadata = make_metadata(run, trained, precision, accuracy, command)
+    model = to_precision(to_onnx(trained.model, temperature, threshold, metadata._asdict() | IMAGE_METADATA), precision)
     content = model.SerializeToString()
     gate = check_gate(content, expected, test, precision)
     path = Path(out) if out else run.path / file_name(precision)
@@ -86,30 +87,20 @@ def file_name(precision: Precision) -> str:
     return "model.onnx" if precision == "float32" else f"model-{precision}.onnx"
 
 
-def calibrated_temperature(run: Run) -> float:
-    """Returns the configured temperature, else that of the latest checkpoint's epoch, else 1."""
-    return _calibrated(run, "temperature", 1.0)
+def calibrated_temperature(trained: Trained) -> float:
+    """Returns the configured temperature, else that of the latest epoch, else 1."""
+    return _calibrated(trained, "temperature", 1.0)
 
 
-def digitness_threshold(run: Run) -> float:
-    """Returns the configured threshold of digitness, else that of the latest checkpoint's epoch, else 0.5."""
-    return min(max(_calibrated(run, "digitness_threshold", THRESHOLD), MIN_THRESHOLD), 1 - MIN_THRESHOLD)
+def digitness_threshold(trained: Trained) -> float:
+    """Returns the configured threshold of digitness, else that of the latest epoch, else 0.5."""
+    return min(max(_calibrated(trained, "digitness_threshold", THRESHOLD), MIN_THRESHOLD), 1 - MIN_THRESHOLD)
 
 
-def _calibrated(run: Run, name: str, default: float) -> float:
-    configured, reports = getattr(TrainConfig.from_toml(run.config), name), saved_reports(run)
-    fitted = getattr(reports[-1], name) if reports else math.nan
+def _calibrated(trained: Trained, name: str, default: float) -> float:
+    configured = getattr(trained.config, name)
+    fitted = getattr(trained.reports[-1], name) if trained.reports else math.nan
     return configured or (default if math.isnan(fitted) else fitted)
-
-
-def saved_reports(run: Run) -> list[EpochReport]:
-    """Returns the epochs up to the latest checkpoint; history.csv may be ahead of it.
-
-    Raises:
-        RunError: if history.csv lacks some of them.
-    """
-    steps_per_epoch = math.ceil(Provenance.read(run.data).examples / TrainConfig.from_toml(run.config).batch_size)
-    return read_history(run.history, (saved_step(run) or 0) // steps_per_epoch)
 
 
 def predict(
@@ -134,11 +125,10 @@ def weights_sha256(network: nnx.Module) -> str:
     return hashlib.sha256(b"".join(np.asarray(leaf, np.float32).tobytes() for leaf in leaves)).hexdigest()
 
 
-def make_metadata(
-    run: Run, network: nnx.Module, temperature: float, precision: Precision, accuracy: float, command: str
-) -> Metadata:
+def make_metadata(run: Run, trained: Trained, precision: Precision, accuracy: float, command: str) -> Metadata:
     """Returns the metadata of an exported file; `accuracy` is the network's on the 10,000 test digits."""
     config, data = TrainConfig.from_toml(run.config), Provenance.read(run.data)
+    network = trained.model
     paths = ("data", "replay_data", "initial_weights")  # the file is handed out, the paths of this machine are not
     config = config.changed(**{name: base_name(getattr(config, name)) for name in paths if getattr(config, name)})
     return Metadata(
@@ -149,8 +139,8 @@ def make_metadata(
         classes=json.dumps([str(digit) for digit in range(CLASSES)]),
         hidden=json.dumps(config.hidden),
         parameters=str(config.parameters),
-        temperature=f"{temperature:.4f}",
-        digitness_threshold=f"{digitness_threshold(run):.4g}" if config.outputs > CLASSES else "",
+        temperature=f"{calibrated_temperature(trained):.4f}",
+        digitness_threshold=f"{digitness_threshold(trained):.4g}" if config.outputs > CLASSES else "",
         precision=precision,
         weights_sha256=weights_sha256(network),
         training_data=base_name(data.name),
@@ -159,7 +149,7 @@ def make_metadata(
         initial_weights_sha256=data.initial_sha256,
         config=tomli_w.dumps(config.to_dict()),
         seed=str(config.seed),
-        epochs_trained=str(len(saved_reports(run))),
+        epochs_trained=str(len(trained.reports)),
         test_accuracy=stated_accuracy(accuracy, precision, data.rows_in_mnist_test),
         test_data="MNIST's 10000 test digits",
         command=command,

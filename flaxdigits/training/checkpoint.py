@@ -1,32 +1,49 @@
-"""Checkpoints: the latest state of a training on disk, through Orbax; and the trained network in one."""
+"""Checkpoints: the states of a training on disk, through Orbax, each with the hash by which damage is found."""
 
+import hashlib
+import json
 import logging
+import os
+import re
+import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import replace
+from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
-from flax import nnx
+import numpy as np
 from jax.sharding import Sharding
 from jaxtyping import Array
 
-from flaxdigits.errors import RunError, RunUnfinishedError
-from flaxdigits.runs import Run
-from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.devices import make_mesh, replicated_sharding
-from flaxdigits.training.model import make_graph, make_keys, make_model, merge
-from flaxdigits.training.step import TrainState, init_state
+from flaxdigits.errors import RunError, RunWarning
+from flaxdigits.training.step import TrainState
 
 if TYPE_CHECKING:
     from orbax.checkpoint import v1 as ocp
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+KEPT = 2  # checkpoints: if the newest one is damaged, the training goes on from the one before
+STATE, RECORD = "state", "record"  # the parts of a checkpoint
+UNFINISHED = ".orbax-checkpoint-tmp"  # ends the name of a checkpoint that is being written
+
+
+class Checkpoint(NamedTuple):
+    """What is saved.
+
+    Attributes:
+        state: of the training.
+        files: the texts of files in the run directory at that time, by name.
+    """
+
+    state: TrainState
+    files: dict[str, str]
 
 
 def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
@@ -44,20 +61,33 @@ def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
 
 
 @in_own_thread
-def save_state(state: TrainState, folder: Path) -> None:
-    """Saves the state under its step, whole or not at all, and removes the one before.
+def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
+    """Saves a checkpoint under its step, whole or not at all; keeps the one before it, and removes older ones.
 
     Returns when the files are on disk: the next step donates the state's memory.
+
+    Raises:
+        OSError: if it cannot be written; the earlier ones stay.
     """
+    state, files = key_data(checkpoint.state), checkpoint.files
     step = int(state.step)
-    with _open(folder, cleanup=True) as checkpointer:
-        if checkpointer.latest is None or checkpointer.latest.step != step:
-            checkpointer.save_pytree(step, key_data(state))
+    if step in saved_steps(folder):
+        return
+    record = {"files": files, "files_sha256": sha256_of_files(files), "state_sha256": sha256_of_state(state)}
+    try:
+        with _open(folder, cleanup=True) as checkpointer:
+            checkpointer.save_checkpointables(step, {STATE: state, RECORD: record})
+    except (OSError, ValueError) as error:
+        for unfinished in folder.glob(f"*{UNFINISHED}"):
+            shutil.rmtree(unfinished, ignore_errors=True)
+        number = re.search(r"OS error (\d+)", str(error))  # TensorStore's spelling, in a ValueError
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
 
 
-@in_own_thread
-def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> TrainState | None:
-    """Returns the latest saved state, None if none was saved yet.
+def restore_checkpoint(abstract: TrainState, folder: Path, sharding: Sharding) -> Checkpoint | None:
+    """Returns the newest checkpoint that is whole, None if nothing was saved yet; warns of newer ones.
 
     Args:
         abstract: a state of the same structure, as `jax.eval_shape` gives it.
@@ -65,20 +95,99 @@ def restore_state(abstract: TrainState, folder: Path, sharding: Sharding) -> Tra
         sharding: of its arrays.
 
     Raises:
-        RunError: if the checkpoint cannot be read as such a state.
+        RunError: if there are checkpoints, and none can be read as such a state.
     """
-    if not folder.exists():
-        return None
+    found, damaged = _restore(abstract, folder, sharding)
+    if found is None and damaged:
+        raise RunError(folder, "no checkpoint can be read: damaged, or of another configuration", "train anew")
+    for step in damaged:
+        warnings.warn(f"{folder}: the checkpoint of step {step} is damaged; used the one before", RunWarning, 2)
+    return found
+
+
+@in_own_thread
+def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Checkpoint | None, list[int]]:
+    """Returns the newest checkpoint that is whole, and the steps of newer ones."""
+    damaged: list[int] = []
+    if not saved_steps(folder):
+        return None, damaged
     arrays = jax.eval_shape(key_data, abstract)
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), arrays)
     with _open(folder, cleanup=False) as checkpointer:
-        if checkpointer.latest is None:
-            return None
-        try:
-            saved = checkpointer.load_pytree(checkpointer.latest, target)
-        except (ValueError, KeyError, FileNotFoundError) as error:
-            raise RunError(folder, "the checkpoint is damaged, or of another configuration", "train anew") from error
-    return jax.tree.map(lambda like, leaf: jax.random.wrap_key_data(leaf) if is_key(like) else leaf, abstract, saved)
+        for step in reversed(saved_steps(folder)):
+            try:
+                saved = _load(checkpointer, step, target)
+            except Exception:  # of damaged files, TensorStore, Zarr, JSON and Orbax each have their own
+                damaged.append(step)
+                continue
+            wrapped = jax.tree.map(
+                lambda like, leaf: jax.random.wrap_key_data(leaf) if is_key(like) else leaf, abstract, saved.state
+            )
+            return Checkpoint(wrapped, saved.files), damaged
+    return None, damaged
+
+
+def _load(checkpointer: "ocp.training.Checkpointer", step: int, target: TrainState) -> Checkpoint:
+    """Loads a checkpoint.
+
+    Raises:
+        ValueError: if it is not what was saved.
+    """
+    saved = checkpointer.load_checkpointables(step, {STATE: target, RECORD: None})
+    if saved[RECORD]["state_sha256"] != sha256_of_state(saved[STATE]):
+        raise ValueError("the state has another hash")
+    return Checkpoint(saved[STATE], checked_files(saved[RECORD]))
+
+
+def checked_files(record: dict[str, Any]) -> dict[str, str]:
+    """Returns the files in a checkpoint's record.
+
+    Raises:
+        ValueError: if they are not what was saved.
+    """
+    if record["files_sha256"] != sha256_of_files(record["files"]):
+        raise ValueError("the files have another hash")
+    return record["files"]
+
+
+@in_own_thread
+def saved_files(folder: Path) -> dict[str, str]:
+    """Returns the texts of the run's files in the newest checkpoint that has them whole; none without one."""
+    steps = saved_steps(folder)
+    if steps:
+        with _open(folder, cleanup=False) as checkpointer:
+            for step in reversed(steps):
+                with suppress(Exception):  # of damaged files, as above
+                    return checked_files(checkpointer.load_checkpointables(step, {RECORD: None})[RECORD])
+    return {}
+
+
+def saved_steps(folder: Path) -> list[int]:
+    """Returns the steps of the checkpoints in a folder, the newest last. Orbax renames a folder when it is whole."""
+    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    return sorted(int(name) for name in names if name.isdecimal())
+
+
+def set_aside(folder: Path, after: int) -> None:
+    """Renames the checkpoints after a step, which are damaged: Orbax saves no step before the latest one."""
+    for step in saved_steps(folder):
+        if step > after:
+            damaged = folder / f"{step}.damaged"
+            shutil.rmtree(damaged, ignore_errors=True)
+            (folder / str(step)).rename(damaged)
+
+
+def sha256_of_state(state: TrainState) -> str:
+    """Returns the SHA-256 of the bytes of all arrays, in their order in the state."""
+    found = hashlib.sha256()
+    for leaf in jax.tree.leaves(state):
+        found.update(np.asarray(leaf).tobytes())
+    return found.hexdigest()
+
+
+def sha256_of_files(files: dict[str, str]) -> str:
+    """Returns the SHA-256 of texts by name."""
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def key_data(state: TrainState) -> TrainState:
@@ -89,31 +198,6 @@ def key_data(state: TrainState) -> TrainState:
 def is_key(leaf: Array) -> bool:
     """Returns whether an array is of random keys."""
     return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-@in_own_thread
-def saved_step(run: Run) -> int | None:
-    """Returns the step of the latest saved state, None without one."""
-    if not run.checkpoints.exists():
-        return None
-    with _open(run.checkpoints, cleanup=False) as checkpointer:
-        return checkpointer.latest.step if checkpointer.latest else None
-
-
-def trained_model(run: Run) -> tuple[TrainConfig, nnx.Module]:
-    """Returns a run's configuration and its trained network, in float32 and evaluation mode.
-
-    Raises:
-        RunUnfinishedError: if nothing was saved yet.
-    """
-    config = replace(TrainConfig.from_toml(run.config), precision="float32")
-    abstract = jax.eval_shape(lambda: init_state(make_model(config, make_keys(config.seed)), config, 1))
-    state = restore_state(abstract, run.checkpoints, replicated_sharding(make_mesh("cpu", 1)))
-    if state is None:
-        raise RunUnfinishedError(run.path, "no checkpoint in it yet", "flaxdigits.resume goes on with it")
-    model = merge(make_graph(config), state.final_params, state.variables)
-    model.eval()
-    return config, model
 
 
 @contextmanager
@@ -129,7 +213,7 @@ def _open(folder: Path, cleanup: bool) -> Iterator["ocp.training.Checkpointer"]:
         ocp.training.Checkpointer(
             path,
             save_decision_policy=saving.FixedIntervalPolicy(1),
-            preservation_policy=policies.LatestN(1),
+            preservation_policy=policies.LatestN(KEPT),
             cleanup_tmp_directories=cleanup,
         ) as checkpointer,
     ):

@@ -174,11 +174,15 @@ class TrainConfig:
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
 
-    def save(self, path: Path) -> None:
-        """Writes the TOML form to a file."""
+    def to_toml(self) -> str:
+        """Returns every value as TOML, which `from_toml` reads."""
         import tomli_w
 
-        atomic.write_text(path, tomli_w.dumps(asdict(self)))
+        return tomli_w.dumps(asdict(self))
+
+    def save(self, path: Path) -> None:
+        """Writes the TOML form to a file."""
+        atomic.write_text(path, self.to_toml())
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:

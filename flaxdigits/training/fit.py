@@ -5,23 +5,26 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from weakref import WeakSet
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
 from flaxdigits.errors import ConfigError, RunExistsError
-from flaxdigits.runs import LATEST, Run, check_latest, follow, point_latest
-from flaxdigits.training.checkpoint import saved_step
+from flaxdigits.runs import LATEST, IfExists, Run, check_latest, follow, point_latest
+from flaxdigits.training.checkpoint import saved_steps
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.convolution import pretrained_params
 from flaxdigits.training.devices import describe, make_mesh
+from flaxdigits.training.epochs import train
 from flaxdigits.training.examples import Examples
 from flaxdigits.training.finetuning import initial_weights, to_params
-from flaxdigits.training.loop import OnProgress, Setup, ShouldStop, train
+from flaxdigits.training.history import EpochReport
+from flaxdigits.training.loop import OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Params, make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
-from flaxdigits.training.records import EpochReport, Provenance, load_again
+from flaxdigits.training.records import Provenance, load_again
+from flaxdigits.training.repair import repair
 from flaxdigits.training.stopping import Stop
 
 FASTER_WITH_NEWER_JAX = (
@@ -43,7 +46,7 @@ def fit(
     config: TrainConfig | None = None,
     out: Run | Path | str | None = None,
     *,
-    if_exists: Literal["error", "replace", "resume"] = "error",
+    if_exists: IfExists = "error",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> "Training":
@@ -66,6 +69,7 @@ def fit(
         ConfigError, DataError, DeviceError, ModelError: before anything is written.
         RunExistsError: if `out` holds a run already, or one of another configuration that is to go on.
         TrainingError: from the iterator, if the loss is not finite; the last checkpoint stays.
+        RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint stays.
         TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
     """
     run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
@@ -98,14 +102,17 @@ def resume(
 
     Raises:
         RunError: if there is no such run, or its digits, its held-out digits or its configuration have changed.
+        RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint stays.
         TrainingError, TrainingInterrupted: as for `fit`.
     """
     run = Run.existing(run)
+    repair(run)
     config = TrainConfig.from_toml(run.config)
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = Provenance.read(run.data)
     provenance.check(run, setup.examples.digits, setup.validation, config)
-    return Training(run, setup, lambda: go_on(setup, provenance), saved_step(run) or 0, on_progress, should_stop)
+    latest = max(saved_steps(run.checkpoints), default=0)
+    return Training(run, setup, lambda: go_on(setup, provenance), latest, on_progress, should_stop)
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
@@ -144,7 +151,7 @@ def check_sources(config: TrainConfig) -> None:
         load(config.replay_data).known_labels()
 
 
-def refuse_existing(run: Run, if_exists: str) -> None:
+def refuse_existing(run: Run, if_exists: IfExists) -> None:
     """Raises RunExistsError if the directory holds a run that is not to be replaced."""
     if run.config.exists() and if_exists != "replace":
         hint = 'choose another directory, or pass if_exists="resume" or "replace"'
@@ -165,7 +172,7 @@ def refuse_another(run: Run, config: TrainConfig | None) -> None:
 def go_on(setup: Setup, provenance: Provenance) -> None:
     """Checks what is not in the checkpoint, and points runs/latest at the run, unless there is no runs/ here."""
     provenance.check_added(setup.run, setup.examples)
-    if saved_step(setup.run) is None:
+    if not saved_steps(setup.run.checkpoints):
         provenance.check_initial(setup.run, sha256_of(setup.config))
     if setup.latest.parent.is_dir():
         point_latest(setup.run, setup.latest)
@@ -177,7 +184,7 @@ def sha256_of(config: TrainConfig) -> str:
     return weights.sha256 if weights else ""
 
 
-def begin(setup: Setup, if_exists: str) -> None:
+def begin(setup: Setup, if_exists: IfExists) -> None:
     """Makes the directory a run. The configuration, by which a run is known, is written last."""
     run = setup.run
     refuse_existing(run, if_exists)

@@ -4,7 +4,7 @@ import math
 import threading
 import time
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,16 +20,14 @@ from jaxtyping import Array, Bool
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import TrainingError, TrainingInterrupted
 from flaxdigits.runs import Run
-from flaxdigits.training.checkpoint import restore_state, save_state
-from flaxdigits.training.compilation import compile_step, import_later, memory_errors
+from flaxdigits.training.checkpoint import Checkpoint, restore_checkpoint, save_checkpoint, set_aside
+from flaxdigits.training.compilation import compile_step, import_later
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
 from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import Chunk, Feed, make_feed
-from flaxdigits.training.model import Keys, Params, merge
-from flaxdigits.training.records import EpochReport, read_history, write_history
-from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance, make_schedule
-from flaxdigits.training.validation import validate
+from flaxdigits.training.model import Keys, Params
+from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance
 
 Stage = Literal["pretraining", "training"]
 
@@ -98,6 +96,7 @@ class Loop:
         self.slice_steps = 1  # adapted to SLICE_SECONDS
         self.saved_at, self.saved_step = time.monotonic(), 0
         self.sharding = replicated_sharding(setup.mesh)
+        self.files: dict[str, str] = {}  # of the run directory, for the checkpoints
 
     @cached_property
     def feed(self) -> Feed:
@@ -119,10 +118,11 @@ class Loop:
         Args:
             initial_params: called without a checkpoint; None stands for the network's random ones.
         """
-        saved = restore_state(jax.eval_shape(self.init_state), self.setup.checkpoints, self.sharding)
+        saved = restore_checkpoint(jax.eval_shape(self.init_state), self.setup.checkpoints, self.sharding)
         if saved is not None:
-            self.saved_step = int(saved.step)
-            return saved
+            self.saved_step, self.files = int(saved.state.step), saved.files
+            set_aside(self.setup.checkpoints, after=self.saved_step)
+            return saved.state
         params = initial_params()
         with jax.default_device(self.setup.mesh.devices.flat[0]):
             state = jax.jit(self.init_state)()
@@ -209,12 +209,14 @@ class Loop:
         """Saves the state, now or if the last checkpoint is `checkpoint_seconds` old.
 
         Raises:
-            TrainingError: if a parameter is not finite; the last checkpoint stays.
+            TrainingError: if a number in it is not finite; the last checkpoint stays.
+            OSError, RunStorageError: if it cannot be written.
         """
         if now or time.monotonic() - self.saved_at >= self.setup.config.checkpoint_seconds:
-            if not all_finite(state.params):
+            if not all_finite(state):
                 raise self.failure("a weight became infinite or NaN", self.progress(state))
-            save_state(state, self.setup.checkpoints)
+            self.setup.run.check_exists(self.setup.name)
+            save_checkpoint(Checkpoint(state, self.files), self.setup.checkpoints)
             self.saved_at, self.saved_step = time.monotonic(), int(state.step)
 
     def save_before_exit(self, state: TrainState) -> None:
@@ -227,65 +229,7 @@ class Loop:
 
 
 @jax.jit
-def all_finite(params: Params) -> Bool[Array, ""]:
-    """Returns whether every parameter is finite."""
-    return jnp.array([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]).all()
-
-
-def train(
-    setup: Setup,
-    begin: Callable[[], None],
-    initial_params: Callable[[], Params | None],
-    on_progress: OnProgress,
-    should_stop: ShouldStop,
-) -> Generator[EpochReport, None, None]:
-    """Trains from the latest checkpoint, or from the start, and yields a report per epoch.
-
-    Args:
-        setup: of the training.
-        begin: called when the run is locked, before anything else.
-        initial_params: as for `Loop.restore`.
-        on_progress: as for `Loop`.
-        should_stop: as for `Loop`.
-    """
-    run = setup.run
-    with setup.run.locked(setup.name):
-        begin()
-        loop = Loop(setup, on_progress, should_stop)
-        state = loop.restore(initial_params)
-        reports = read_history(run.history, int(state.step) // setup.steps_per_epoch)
-        try:
-            while int(state.step) < setup.steps:
-                with memory_errors(setup.name):
-                    state, rate, seconds = loop.run_epoch(state)
-                reports.append(report_epoch(loop, state, rate, seconds))
-                write_history(reports, run.history)
-                loop.save(state, now=int(state.step) == setup.steps)
-                yield reports[-1]
-        except GeneratorExit:  # the loop over the reports has ended early
-            loop.save_before_exit(state)
-            raise
-        finally:
-            if reports:
-                from flaxdigits.training.plots import plot_curves
-
-                plot_curves(reports, run.curves)
-
-
-def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds: float) -> EpochReport:
-    """Returns the figures of an epoch, after validating the weights at its end."""
-    config, steps = loop.setup.config, loop.setup.steps_per_epoch
-    figures = validate(merge(loop.graph, state.final_params, state.variables), loop.setup.validation)
-    return EpochReport(
-        epoch=int(state.step) // steps,
-        step=int(state.step),
-        learning_rate=float(make_schedule(config, steps)(state.step)),
-        train_loss=float(state.loss_sum) / steps,
-        train_accuracy=float(state.correct) / (steps * config.batch_size),
-        val_loss=figures.loss,
-        val_accuracy=figures.accuracy,
-        temperature=figures.temperature,
-        digitness_threshold=figures.digitness_threshold,
-        seconds=seconds,
-        images_per_second=steps_per_second * config.batch_size,
-    )
+def all_finite(state: TrainState) -> Bool[Array, ""]:
+    """Returns whether every number of a state is finite: Adam's moments may be lost before the weights are."""
+    numbers = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
+    return jnp.array([jnp.isfinite(leaf).all() for leaf in numbers]).all()

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, StrMethodF
 from flaxdigits import atomic
 from flaxdigits.convention import CLASSES
 from flaxdigits.evaluation import CALIBRATION_BINS, Evaluation, Reliability
-from flaxdigits.training.records import EpochReport
+from flaxdigits.training.history import EpochReport
 
 DPI = 120
 TRAINING, VALIDATION = "#8a8a8a", "#1f5fbf"

@@ -101,7 +101,7 @@ def same_weights():
         import jax
         from flax import nnx
 
-        from flaxdigits.training.checkpoint import trained_model
+        from flaxdigits.training.trained import trained_model
 
         leaves = [jax.tree.leaves(nnx.state(trained_model(flaxdigits.Run(run))[1])) for run in (one, other)]
         return all(np.array_equal(a, b) for a, b in zip(*leaves, strict=True))

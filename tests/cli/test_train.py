@@ -143,24 +143,45 @@ def test_a_model_without_calibration_is_noted(here, invoke):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("epochs", "kind", "step"), [(0, signal.SIGTERM, "0"), (2, signal.SIGINT, r"\d+")])
+@pytest.mark.parametrize(
+    ("epochs", "kind", "code", "step"), [(0, signal.SIGTERM, 143, "0"), (2, signal.SIGINT, 130, r"\d+")]
+)
 def test_a_signal_saves_the_state_and_the_run_goes_on_with_the_same_bits(
-    epochs, kind, step, folder, run_program, same_weights
+    epochs, kind, code, step, folder, run_program, same_weights
 ):
     run = f"runs/stopped-after-{epochs}"
-    process = start(folder, "--config", "config.toml", "--out", run)
+    begin = ["--config", "config.toml", "--out", run, "--if-exists", "resume"]
+    process = start(folder, *begin)
     wait_for_epochs(process, epochs)
     process.send_signal(kind)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == code
     message = (
         rf"flaxdigits: {run}: stopped and saved at step {step} of 2400; resume with: flaxdigits train --resume {run}\n$"
     )
     assert re.search(message, stderr)
-    done = run_program(folder, "train", "--resume", run)
+    done = run_program(folder, "train", *(begin if kind == signal.SIGTERM else ["--resume", run]))
     assert done.returncode == 0
     assert "no checkpoint" not in done.stderr
     assert same_weights(folder / run, folder / "runs/whole")
+
+
+@pytest.mark.slow
+def test_what_is_repaired_is_said_in_one_line(folder, run_program, same_weights):
+    shutil.copytree(folder / "runs/whole", folder / "runs/damaged")
+    (folder / "runs/damaged/data.json").write_text("")
+    done = run_program(folder, "train", "--resume", "runs/damaged")
+    assert done.returncode == 0
+    assert done.stderr.splitlines()[0] == (
+        "warning: runs/damaged/data.json: damaged; restored from the checkpoint, the damaged one is data.json.damaged"
+    )
+    assert same_weights(folder / "runs/damaged", folder / "runs/whole")
+
+
+def test_what_to_do_with_a_run_needs_its_name(here, invoke):
+    code, _, stderr = invoke("train", "--if-exists", "resume")
+    assert code == 2
+    assert "name the run by --out" in stderr
 
 
 @pytest.mark.slow

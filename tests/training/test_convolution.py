@@ -7,11 +7,11 @@ from jax import lax
 
 from flaxdigits.errors import ConfigError, TrainingInterrupted
 from flaxdigits.runs import Run
-from flaxdigits.training.checkpoint import trained_model
 from flaxdigits.training.config import NO_AUGMENTATION, TrainConfig
 from flaxdigits.training.convolution import convolve, make_conv_stack
 from flaxdigits.training.fit import fit, resume
 from flaxdigits.training.model import make_keys, make_model, merge, predict_logits
+from flaxdigits.training.trained import trained_model
 
 SMALL = TrainConfig(
     hidden=(144, 36, 8), pretraining_epochs=2, epochs=1, batch_size=64, validation=0.2, augmentation=NO_AUGMENTATION
@@ -20,7 +20,7 @@ KEYS = make_keys(0)
 
 
 def kernels(run):
-    return [np.asarray(layer.kernel[...]) for layer in trained_model(run)[1].layers]
+    return [np.asarray(layer.kernel[...]) for layer in trained_model(run).model.layers]
 
 
 @pytest.mark.slow

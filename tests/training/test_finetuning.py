@@ -11,10 +11,10 @@ from flaxdigits.errors import ConfigError, FlaxdigitsError, ModelError, RunError
 from flaxdigits.export.export import export_onnx
 from flaxdigits.inference.recognizer import CPU, Recognizer
 from flaxdigits.runs import Run
-from flaxdigits.training.checkpoint import trained_model
 from flaxdigits.training.config import NO_AUGMENTATION
 from flaxdigits.training.finetuning import EPOCH_DIGITS, RECIPE, finetuning_config
 from flaxdigits.training.fit import fit, resume
+from flaxdigits.training.trained import trained_model
 from flaxdigits.training.weights import read_weights
 
 SMALL = {"epochs": 1, "batch_size": 64, "repeats": 1, "replay": 1.0, "device": "cpu"}

@@ -3,8 +3,8 @@ import pytest
 from PIL import Image
 
 from flaxdigits.evaluation import Evaluation
+from flaxdigits.training.history import EpochReport
 from flaxdigits.training.plots import plot_confusion, plot_curves, plot_mistakes, plot_reliability
-from flaxdigits.training.records import EpochReport
 
 
 def evaluation(images, labels, digits):

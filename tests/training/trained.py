@@ -4,11 +4,11 @@ import jax
 import numpy as np
 from flax import nnx
 
-from flaxdigits.training.checkpoint import trained_model
+from flaxdigits.training.trained import trained_model
 
 
 def weights(run):
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(trained_model(run)[1]))]
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(nnx.state(trained_model(run).model))]
 
 
 def same_bits(one, other):

@@ -1,0 +1,93 @@
+"""The epochs of a training: each is run, validated, recorded and saved."""
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flaxdigits import atomic
+from flaxdigits.errors import RunStorageError
+from flaxdigits.training.compilation import memory_errors
+from flaxdigits.training.history import EpochReport, history_text, parse_history
+from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
+from flaxdigits.training.model import Params, merge
+from flaxdigits.training.step import TrainState, make_schedule
+from flaxdigits.training.validation import validate
+
+
+def train(
+    setup: Setup,
+    begin: Callable[[], None],
+    initial_params: Callable[[], Params | None],
+    on_progress: OnProgress,
+    should_stop: ShouldStop,
+) -> Generator[EpochReport, None, None]:
+    """Trains from the latest checkpoint, or from the start, and yields a report per epoch.
+
+    Args:
+        setup: of the training.
+        begin: called when the run is locked, before anything else.
+        initial_params: as for `Loop.restore`.
+        on_progress: as for `Loop`.
+        should_stop: as for `Loop`.
+    """
+    run = setup.run
+    with storage_errors(setup.name), run.locked(setup.name):
+        begin()
+        loop = Loop(setup, on_progress, should_stop)
+        loop.files = {run.data.name: run.data.read_text(encoding="utf-8")}
+        state = loop.restore(initial_params)
+        reports = parse_history(loop.files.get(run.history.name, ""))
+        record(loop, reports)
+        try:
+            while int(state.step) < setup.steps:
+                with memory_errors(setup.name):
+                    state, rate, seconds = loop.run_epoch(state)
+                reports.append(report_epoch(loop, state, rate, seconds))
+                record(loop, reports)
+                loop.save(state, now=int(state.step) == setup.steps)
+                yield reports[-1]
+        except GeneratorExit:  # the loop over the reports has ended early
+            loop.save_before_exit(state)
+            raise
+        finally:
+            if reports and run.config.exists():
+                from flaxdigits.training.plots import plot_curves
+
+                plot_curves(reports, run.curves)
+
+
+def record(loop: Loop, reports: list[EpochReport]) -> None:
+    """Writes history.csv, and has the checkpoints hold it too."""
+    path, text = loop.setup.run.history, history_text(reports)
+    loop.setup.run.check_exists(loop.setup.name)
+    atomic.write_text(path, text)
+    loop.files |= {path.name: text}
+
+
+@contextmanager
+def storage_errors(name: Path) -> Iterator[None]:
+    """Turns an OSError, such as that of a full disk, into a RunStorageError."""
+    try:
+        yield
+    except OSError as error:
+        hint = f"the last checkpoint is kept; once this is mended, flaxdigits.resume({str(name)!r}) goes on"
+        raise RunStorageError(name, f"cannot be written: {error.strerror or error}", hint) from error
+
+
+def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds: float) -> EpochReport:
+    """Returns the figures of an epoch, after validating the weights at its end."""
+    config, steps = loop.setup.config, loop.setup.steps_per_epoch
+    figures = validate(merge(loop.graph, state.final_params, state.variables), loop.setup.validation)
+    return EpochReport(
+        epoch=int(state.step) // steps,
+        step=int(state.step),
+        learning_rate=float(make_schedule(config, steps)(state.step)),
+        train_loss=float(state.loss_sum) / steps,
+        train_accuracy=float(state.correct) / (steps * config.batch_size),
+        val_loss=figures.loss,
+        val_accuracy=figures.accuracy,
+        temperature=figures.temperature,
+        digitness_threshold=figures.digitness_threshold,
+        seconds=seconds,
+        images_per_second=steps_per_second * config.batch_size,
+    )

@@ -1,0 +1,91 @@
+"""The history of a training: an EpochReport per epoch, a row each in history.csv."""
+
+import csv
+import io
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from flaxdigits.errors import RunError
+
+RESTORED = "flaxdigits.resume restores it from the checkpoint"
+
+
+@dataclass(frozen=True)
+class EpochReport:
+    """The figures of one epoch, as `fit` yields them and as a row of history.csv.
+
+    The training figures are of augmented digits with smoothed labels, by the weights as they were at each step;
+    the validation figures are of clean digits, by the weights that would be exported. So validation looks better
+    until the augmentation is annealed.
+    """
+
+    epoch: int  # from 1
+    step: int  # steps taken since the start of the training
+    learning_rate: float  # at the end of the epoch
+    train_loss: float  # nats
+    train_accuracy: float  # 0..1
+    val_loss: float  # nats; NaN without validation
+    val_accuracy: float  # 0..1; NaN without validation
+    temperature: float  # of least validation loss; NaN without validation
+    digitness_threshold: float  # refuses 1% of the held-out digits; NaN without validation or outliers
+    seconds: float  # spent on the training steps, by the process that ended the epoch
+    images_per_second: float
+
+    def __post_init__(self) -> None:
+        # To the precision of history.csv, so that a report read back equals the one that was written.
+        for entry in fields(self):
+            if entry.type is float:
+                object.__setattr__(self, entry.name, float(f"{getattr(self, entry.name):.7g}"))
+
+    def __str__(self) -> str:
+        validated = self.val_loss == self.val_loss
+        validation = f"  val_loss {self.val_loss:.4f}  val_accuracy {self.val_accuracy:.2%}" if validated else ""
+        training = f"loss {self.train_loss:.4f}  accuracy {self.train_accuracy:.2%}"
+        return f"epoch {self.epoch}  {training}{validation}  {self.images_per_second:,.0f} images/s"
+
+    __repr__ = __str__  # a notebook shows the last expression of a cell by its repr
+
+
+def history_text(reports: list[EpochReport]) -> str:
+    """Returns the content of history.csv, a row per epoch, NaN as an empty cell."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, [entry.name for entry in fields(EpochReport)], lineterminator="\n")
+    writer.writeheader()
+    for report in reports:
+        writer.writerow({name: "" if value != value else value for name, value in asdict(report).items()})
+    return text.getvalue()
+
+
+def parse_history(text: str) -> list[EpochReport]:
+    """Returns the reports in the content of history.csv.
+
+    Raises:
+        ValueError: if they are not those of epochs 1, 2, ...
+    """
+    try:
+        reports = [EpochReport(*_from_row(row)) for row in csv.DictReader(text.splitlines())]
+    except KeyError as error:
+        raise ValueError(f"there is no column {error}") from error
+    if [report.epoch for report in reports] != list(range(1, len(reports) + 1)):
+        raise ValueError("an epoch is missing or twice there")
+    return reports
+
+
+def read_history(path: Path) -> list[EpochReport]:
+    """Returns the reports in history.csv.
+
+    Raises:
+        RunError: if it cannot be read.
+    """
+    try:
+        return parse_history(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunError(path, str(error.strerror), RESTORED) from error
+    except ValueError as error:
+        raise RunError(path, f"damaged: {error}", RESTORED) from error
+
+
+def _from_row(row: dict[str, str]) -> list:
+    if None in row.values():
+        raise ValueError("a row was cut off")
+    return [entry.type(row[entry.name] or "nan") for entry in fields(EpochReport)]  # type: ignore[operator]

@@ -1,0 +1,49 @@
+"""The repair of a run directory: damaged files are restored from each other and from the checkpoint."""
+
+import os
+import tomllib
+import warnings
+from pathlib import Path
+
+from flaxdigits import atomic
+from flaxdigits.errors import RunError, RunWarning
+from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import saved_files
+from flaxdigits.training.records import Provenance
+
+
+def repair(run: Run) -> None:
+    """Restores data.json from the newest checkpoint, and config.toml from data.json, where these cannot be read.
+
+    A damaged file is kept under another name, and a RunWarning says so. history.csv is restored when the training
+    goes on, as the checkpoint has it.
+
+    Raises:
+        RunError: if data.json is damaged and no checkpoint has it.
+    """
+    try:
+        Provenance.read(run.data)
+    except RunError:
+        files = saved_files(run.checkpoints)
+        if run.data.name not in files:
+            raise
+        replace_damaged(run.data, files[run.data.name], "the checkpoint")
+    if not is_toml(run.config):
+        replace_damaged(run.config, Provenance.read(run.data).begun_config(run).to_toml(), run.data.name)
+
+
+def is_toml(path: Path) -> bool:
+    """Returns whether a file is TOML, and not empty; an edit that was cut off may still be."""
+    try:
+        return bool(tomllib.loads(path.read_text(encoding="utf-8")))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return False
+
+
+def replace_damaged(path: Path, text: str, source: str) -> None:
+    """Writes a file anew; what was there is kept, with `.damaged` after its name."""
+    damaged = path.with_name(f"{path.name}.damaged")
+    if path.exists():
+        os.replace(path, damaged)
+    atomic.write_text(path, text)
+    warnings.warn(f"{path}: damaged; restored from {source}, the damaged one is {damaged.name}", RunWarning, 3)

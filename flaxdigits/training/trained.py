@@ -1,0 +1,46 @@
+"""The trained network of a run, as its newest checkpoint has it."""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import jax
+from flax import nnx
+
+from flaxdigits.errors import RunUnfinishedError
+from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import restore_checkpoint
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.devices import make_mesh, replicated_sharding
+from flaxdigits.training.history import EpochReport, parse_history
+from flaxdigits.training.model import make_graph, make_keys, make_model, merge
+from flaxdigits.training.step import init_state
+
+
+class Trained(NamedTuple):
+    """A trained network.
+
+    Attributes:
+        config: of the training, but for float32.
+        model: in float32 and evaluation mode.
+        reports: of the epochs up to the checkpoint.
+    """
+
+    config: TrainConfig
+    model: nnx.Module
+    reports: list[EpochReport]
+
+
+def trained_model(run: Run) -> Trained:
+    """Returns the trained network of a run.
+
+    Raises:
+        RunUnfinishedError: if nothing was saved yet.
+    """
+    config = replace(TrainConfig.from_toml(run.config), precision="float32")
+    abstract = jax.eval_shape(lambda: init_state(make_model(config, make_keys(config.seed)), config, 1))
+    saved = restore_checkpoint(abstract, run.checkpoints, replicated_sharding(make_mesh("cpu", 1)))
+    if saved is None:
+        raise RunUnfinishedError(run.path, "no checkpoint in it yet", "flaxdigits.resume goes on with it")
+    model = merge(make_graph(config), saved.state.final_params, saved.state.variables)
+    model.eval()
+    return Trained(config, model, parse_history(saved.files[run.history.name]))
