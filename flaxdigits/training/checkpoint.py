@@ -133,21 +133,23 @@ def _load(checkpointer: "ocp.training.Checkpointer", step: int, target: TrainSta
     Raises:
         ValueError: if it is not what was saved.
     """
-    saved = checkpointer.load_checkpointables(step, {STATE: target, RECORD: None})
-    if saved[RECORD]["state_sha256"] != sha256_of_state(saved[STATE]):
+    record = _load_record(checkpointer, step)  # alone: where it fails, Orbax would leave the state's coroutine behind
+    state = checkpointer.load_checkpointables(step, {STATE: target})[STATE]
+    if record["state_sha256"] != sha256_of_state(state):
         raise ValueError("the state has another hash")
-    return Checkpoint(saved[STATE], checked_files(saved[RECORD]))
+    return Checkpoint(state, record["files"])
 
 
-def checked_files(record: dict[str, Any]) -> dict[str, str]:
-    """Returns the files in a checkpoint's record.
+def _load_record(checkpointer: "ocp.training.Checkpointer", step: int) -> dict[str, Any]:
+    """Loads the record of a checkpoint: files, files_sha256, state_sha256.
 
     Raises:
-        ValueError: if they are not what was saved.
+        ValueError: if it is not what was saved.
     """
+    record = checkpointer.load_checkpointables(step, {RECORD: None})[RECORD]
     if record["files_sha256"] != sha256_of_files(record["files"]):
         raise ValueError("the files have another hash")
-    return record["files"]
+    return record
 
 
 @in_own_thread
@@ -158,7 +160,7 @@ def saved_files(folder: Path) -> dict[str, str]:
         with _open(folder, cleanup=False) as checkpointer:
             for step in reversed(steps):
                 with suppress(Exception):  # of damaged files, as above
-                    return checked_files(checkpointer.load_checkpointables(step, {RECORD: None})[RECORD])
+                    return _load_record(checkpointer, step)["files"]
     return {}
 
 
