@@ -134,3 +134,7 @@ lock:
     @uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
         --extra train --extra pages --extra heic --extra kaggle --group dev --custom-compile-command "just lock" \
         --output-file requirements.txt pyproject.toml
+
+# Inject faults into trainings (signals, disks, damage), and compare what they end with; an hour (just faults --count 2)
+faults *args: setup
+    @PYTHONPATH=tests {{bin}}/python -m faults "$@"

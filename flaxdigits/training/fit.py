@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
-from flaxdigits.errors import ConfigError, RunExistsError
+from flaxdigits.errors import ConfigError, RunError, RunExistsError
 from flaxdigits.runs import LATEST, IfExists, Run, check_latest, follow, point_latest
 from flaxdigits.training.checkpoint import saved_steps
 from flaxdigits.training.config import TrainConfig
@@ -24,7 +24,7 @@ from flaxdigits.training.loop import OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Params, make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
 from flaxdigits.training.records import Provenance, load_again
-from flaxdigits.training.repair import repair
+from flaxdigits.training.repair import repair, restore_data
 from flaxdigits.training.stopping import Stop
 
 FASTER_WITH_NEWER_JAX = (
@@ -109,10 +109,25 @@ def resume(
     repair(run)
     config = TrainConfig.from_toml(run.config)
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
-    provenance = Provenance.read(run.data)
-    provenance.check(run, setup.examples.digits, setup.validation, config)
+    provenance = checked_provenance(run, setup)
     latest = max(saved_steps(run.checkpoints), default=0)
     return Training(run, setup, lambda: go_on(setup, provenance), latest, on_progress, should_stop)
+
+
+def checked_provenance(run: Run, setup: Setup) -> Provenance:
+    """Returns what a run began with, which has not changed.
+
+    Raises:
+        RunError: if it has, or if data.json is damaged beyond repair.
+    """
+    provenance = Provenance.read(run.data)
+    try:
+        provenance.check(run, setup.examples.digits, setup.validation, setup.config)
+    except RunError:
+        if not restore_data(run):
+            raise
+        return checked_provenance(run, setup)
+    return provenance
 
 
 def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:

@@ -24,12 +24,22 @@ def repair(run: Run) -> None:
     try:
         Provenance.read(run.data)
     except RunError:
-        files = saved_files(run.checkpoints)
-        if run.data.name not in files:
+        if not restore_data(run):
             raise
-        replace_damaged(run.data, files[run.data.name], "the checkpoint")
     if not is_toml(run.config):
         replace_damaged(run.config, Provenance.read(run.data).begun_config(run).to_toml(), run.data.name)
+
+
+def restore_data(run: Run) -> bool:
+    """Restores data.json where the newest checkpoint has another one, and returns whether it did.
+
+    Nothing changes it while a run is trained, so what differs is damaged.
+    """
+    saved = saved_files(run.checkpoints).get(run.data.name)
+    if saved is None or (run.data.exists() and run.data.read_bytes() == saved.encode()):
+        return False
+    replace_damaged(run.data, saved, "the checkpoint")
+    return True
 
 
 def is_toml(path: Path) -> bool:

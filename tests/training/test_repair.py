@@ -54,6 +54,16 @@ def test_data_json_is_restored_from_the_checkpoint(content, run, digits, finishe
     assert same_bits(run, finished)
 
 
+def test_a_data_json_in_which_a_bit_has_flipped_is_restored_too(run, digits, finished):
+    whole = run.data.read_text()
+    sha256 = digits.sha256
+    run.data.write_text(whole.replace(sha256, sha256[:-1] + chr(ord(sha256[-1]) ^ 2)))
+    with pytest.warns(RunWarning, match="data.json: damaged; restored from the checkpoint"):
+        list(resume(run, digits))
+    assert run.data.read_text() == whole
+    assert same_bits(run, finished)
+
+
 @pytest.mark.parametrize("content", ["", "hidden = [16,", "\0\0\0"])
 def test_config_toml_is_restored_from_data_json(content, run, digits, finished):
     whole = run.config.read_text()

@@ -1,0 +1,62 @@
+"""Injects faults until each was injected so many times, and prints a table: fault, injections, whole runs, seen.
+
+just faults [--count N] [--seed S] [FAULT ...]; needs root on Linux for the small disks, and libfaketime for the clock.
+"""
+
+import argparse
+import random
+import re
+import secrets
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+from faults.injections import FAULTS, Fault
+from faults.trial import Trials, remove
+from flaxdigits.runs import Run
+
+IN_ONE_RUN = 4  # injections, at most, before a run is brought to its end and compared
+ATTEMPTS = 20  # without one injection, after which a fault is left out: its means are not here
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="just faults", description=__doc__)
+    parser.add_argument("faults", nargs="*", metavar="FAULT", help=f"of {', '.join(FAULTS)}; all by default")
+    parser.add_argument("--count", type=int, default=25, help="injections of each fault")
+    parser.add_argument("--seed", type=int, default=secrets.randbits(32))
+    words = parser.parse_args()
+    print(f"seed {words.seed}", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        trials = Trials(Path(folder), random.Random(words.seed))
+        trials.prepare()
+        print(f"an undisturbed training takes {trials.seconds:.1f} s\n", flush=True)
+        print("| fault | injected | runs | whole | seen |\n|---|---|---|---|---|", flush=True)
+        broken = [name for name in words.faults or FAULTS if not show(name, FAULTS[name], trials, words.count)]
+    sys.exit(f"not whole: {', '.join(broken)}" if broken else 0)
+
+
+def show(name: str, fault: Fault, trials: Trials, count: int) -> bool:
+    """Injects a fault, prints its row, and returns whether all runs were whole."""
+    seen: list[str] = []
+    runs = whole = attempts = 0
+    while len(seen) < count and (seen or attempts < ATTEMPTS):
+        run = Run(trials.folder / f"run{runs}")
+        for _ in range(min(IN_ONE_RUN, count - len(seen))):
+            attempts += 1
+            seen += fault(trials, run)
+            if run.model.exists():
+                break
+        trials.finish(run)
+        runs, whole = runs + 1, whole + trials.is_whole(run)
+        remove(run)
+    lines = Counter(
+        re.sub(r"run\d+|/tmp/\S+/", "RUN", re.sub(r"step \d+ of|of step \d+|\d{3,}", "step N", line)) for line in seen
+    )
+    shown = "; ".join(f"{number} × {line}".replace("\n", " ") for line, number in lines.most_common())
+    print(f"| {name} | {len(seen)} | {runs} | {whole} | {shown} |", flush=True)
+    return whole == runs
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,242 @@
+"""The faults. Each is a function that disturbs a run, of which the same command then has to make a whole one.
+
+It returns what the user saw, a line for each injection; none where the run had ended before the fault came.
+"""
+
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from faults.trial import Trials, damage, failure, newest_checkpoint
+from flaxdigits.runs import Run
+
+Fault = Callable[[Trials, Run], list[str]]
+
+DAMAGES = ("a flipped bit", "cut off", "emptied", "removed")
+MEGABYTES = 64  # of the small disk
+FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+
+
+def killed(trials: Trials, run: Run) -> list[str]:
+    """SIGKILL."""
+    process = trials.start(run)
+    trials.wait()
+    if process.poll() is not None:
+        return []
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    return ["(nothing: killed)"]
+
+
+def asked(kind: signal.Signals) -> Fault:
+    """Returns the fault of a signal that asks to stop; before the training listens, Python ends at once."""
+
+    def fault(trials: Trials, run: Run) -> list[str]:
+        process = trials.start(run)
+        trials.wait()
+        if process.poll() is not None:
+            return []
+        process.send_signal(kind)
+        _, stderr = process.communicate(timeout=120)
+        if process.returncode == 0:  # the signal came while the finished network was written
+            return ["(trained to its end)"]
+        if process.returncode == 128 + kind and "saved at step" in stderr:
+            return [stderr.splitlines()[-1]]
+        assert process.returncode in (-kind, 128 + kind, 130), f"{process.returncode}: {stderr}"
+        return ["(ended before it trained, or while it exported)"]
+
+    return fault
+
+
+def asked_twice(trials: Trials, run: Run) -> list[str]:
+    """SIGINT, and another one before the state is saved."""
+    process = trials.start(run)
+    trials.wait()
+    for _ in range(2):
+        process.send_signal(signal.SIGINT)
+        time.sleep(trials.random.uniform(0, 0.3))
+    _, stderr = process.communicate(timeout=120)
+    return [] if process.returncode == 0 else [(stderr.splitlines() or ["(ended before it trained)"])[-1]]
+
+
+@contextmanager
+def small_disk(run: Run) -> Iterator[Path]:
+    """A file system of its own under the run directory."""
+    run.path.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", run.path], check=True)
+    try:
+        yield run.path
+    finally:
+        saved = run.path.with_name("copied")
+        shutil.copytree(run.path, saved)
+        subprocess.run(["umount", run.path], check=True)
+        run.path.rmdir()
+        saved.rename(run.path)
+
+
+def full_disk(trials: Trials, run: Run) -> list[str]:
+    """A disk that another program fills."""
+    with small_disk(run) as disk:
+        process = trials.start(run)
+        trials.wait()
+        subprocess.run(["dd", "if=/dev/zero", f"of={disk}/filler", "bs=64k"], check=False, stderr=subprocess.DEVNULL)
+        seen = [] if process.wait(120) == 0 else [failure(process)]
+        (disk / "filler").unlink()
+        trials.finish(run)
+    return seen
+
+
+def read_only(trials: Trials, run: Run) -> list[str]:
+    """A disk that becomes read-only, as Linux does it after an error."""
+    with small_disk(run) as disk:
+        process = trials.start(run)
+        trials.wait()
+        remount = ["mount", "-o", "remount,ro", disk]
+        while process.poll() is None and subprocess.run(remount, check=False, stderr=subprocess.DEVNULL).returncode:
+            time.sleep(0.01)  # busy: a file is open
+        seen = [] if process.wait(120) == 0 else [failure(process)]
+        subprocess.run(["mount", "-o", "remount,rw", disk], check=True)
+        trials.finish(run)
+    return seen
+
+
+def moved_away(trials: Trials, run: Run) -> list[str]:
+    """A run directory that vanishes, and comes back."""
+    process = trials.start(run)
+    while not run.config.exists() and process.poll() is None:
+        time.sleep(0.05)
+    time.sleep(trials.random.uniform(0, trials.seconds / 2))
+    if process.poll() is not None:
+        return []
+    away = run.path.with_name("away")
+    run.path.rename(away)
+    process.wait(120)
+    if process.returncode == 0:
+        away.rename(run.path)
+        return []
+    seen = failure(process)
+    assert not run.config.exists()
+    shutil.rmtree(run.path, ignore_errors=True)  # an empty one, if a file was just being written
+    away.rename(run.path)
+    return [seen]
+
+
+def damaged_checkpoint(trials: Trials, run: Run) -> list[str]:
+    """A file of the newest checkpoint, damaged."""
+    killed(trials, run)
+    newest = newest_checkpoint(run)
+    if newest is None:
+        return []
+    chosen = trials.random.choice(sorted(path for path in newest.rglob("*") if path.is_file()))
+    damage(chosen, trials.random.choice(DAMAGES), trials.random)
+    if len(list(run.checkpoints.glob("*"))) > 1:
+        return [trials.finish(run) or "(nothing: the file is not needed)"]
+    process = trials.start(run)  # there is no other one: as the message says, the training begins anew
+    _, stderr = process.communicate(timeout=600)
+    if process.returncode == 0:
+        return ["(nothing: the file is not needed)"]
+    shutil.rmtree(run.path)
+    return [stderr.splitlines()[-1]]
+
+
+def damaged_file(trials: Trials, run: Run) -> list[str]:
+    """config.toml, data.json or history.csv, damaged."""
+    killed(trials, run)
+    if not run.history.exists() or not run.checkpoints.exists():
+        return []
+    path = trials.random.choice([run.config, run.data, run.history])
+    whole = path.read_bytes()
+    how = trials.random.choice(DAMAGES[:-1] if path == run.config else DAMAGES)  # without it there is no run
+    damage(path, how, trials.random)
+    process = trials.start(run)
+    _, stderr = process.communicate(timeout=600)
+    if process.returncode:
+        assert process.returncode == 1, stderr
+        assert "Traceback" not in stderr, stderr
+        path.write_bytes(whole)  # as the message asks
+        return [stderr.splitlines()[-1]]
+    return ["\n".join(line for line in stderr.splitlines() if line.startswith("warning")) or f"(nothing: {path.name})"]
+
+
+def changed_configuration(trials: Trials, run: Run) -> list[str]:
+    """A configuration that is not the one that the run began with."""
+    killed(trials, run)
+    if not run.config.exists():
+        return []
+    whole = run.config.read_text()
+    run.config.write_text(whole.replace("\nepochs = 24", "\nepochs = 25"))
+    seen = trials.fail(run)
+    assert "epochs: " in seen, seen
+    run.config.write_text(whole)
+    return [seen]
+
+
+def second_training(trials: Trials, run: Run) -> list[str]:
+    """Another training in the same run directory."""
+    first = trials.start(run)
+    while not (run.path / ".lock").exists() and first.poll() is None:
+        time.sleep(0.05)
+    time.sleep(trials.random.uniform(0, trials.seconds / 4))
+    seen = failure(trials.start(run))
+    first.communicate(timeout=600)
+    assert first.returncode == 0
+    assert "open already" in seen, seen
+    return [seen]
+
+
+def jumping_clock(trials: Trials, run: Run) -> list[str]:
+    """A clock that jumps by days, forward and back."""
+    if FAKETIME is None:
+        return []
+    clock = trials.folder / "clock"
+    clock.write_text("+0")
+    variables = {"LD_PRELOAD": str(FAKETIME), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
+    process, jumps = trials.start(run, DONT_FAKE_MONOTONIC="1", **variables), []
+    while process.poll() is None:
+        time.sleep(trials.random.uniform(0, trials.seconds / 4))
+        days = trials.random.randint(-4000, 4000)
+        clock.write_text(f"{days:+d}d")
+        jumps.append("(nothing)")
+    assert process.wait() == 0, process.stderr.read()
+    return jumps
+
+
+def longer_history(trials: Trials, run: Run) -> list[str]:
+    """history.csv with rows that the checkpoint has not, as after a power cut."""
+    killed(trials, run)
+    if not run.history.exists():
+        return []
+    rows = run.history.read_text().splitlines(keepends=True)
+    run.history.write_text("".join([*rows, *rows[1:]]))
+    return ["(nothing)"]
+
+
+def lost_loss(trials: Trials, run: Run) -> list[str]:
+    """A gradient that becomes infinite. What is left must be finite; the run itself is lost."""
+    seen = trials.fail(run, "--learning-rate", "1e30")
+    assert "became" in seen, seen
+    shutil.rmtree(run.path)
+    return [seen]
+
+
+FAULTS: dict[str, Fault] = {
+    "SIGKILL": killed,
+    "SIGTERM": asked(signal.SIGTERM),
+    "SIGINT": asked(signal.SIGINT),
+    "SIGINT twice": asked_twice,
+    "disk full": full_disk,
+    "disk read-only": read_only,
+    "directory vanished": moved_away,
+    "newest checkpoint damaged": damaged_checkpoint,
+    "config.toml, data.json or history.csv damaged": damaged_file,
+    "configuration changed": changed_configuration,
+    "second training": second_training,
+    "clock jumps": jumping_clock,
+    "history.csv too long": longer_history,
+    "gradient becomes infinite": lost_loss,
+}
