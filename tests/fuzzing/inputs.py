@@ -135,10 +135,13 @@ CHANGES: dict[str, Callable] = {
 
 
 def make(reader: str, number: int, seed: int) -> Content:
-    """Returns the input of a number, which its seed and its reader decide: the hostile ones, the valid ones, others."""
+    """Returns the input of a number: the hostile ones, the valid ones, then damaged ones."""
     first = [*hostile(reader), *valid(reader)]
-    if number < len(first):
-        return first[number]
+    return first[number] if number < len(first) else damaged(reader, number, seed)
+
+
+def damaged(reader: str, number: int, seed: int) -> Content:
+    """Returns a damaged file, which the reader, the number and the seed decide."""
     rng = random.Random(f"{seed} {reader} {number}")
     return CHANGES[reader](rng.choice(valid(reader)), rng)
 
