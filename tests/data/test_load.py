@@ -323,3 +323,21 @@ def test_line_ends_of_every_system_give_the_same_digits_across_blocks(tmp_path, 
     some = mnist_train[:400]  # some 700 kB: three blocks, whose limits fall into lines and line ends
     (tmp_path / "train.csv").write_bytes(to_csv(some).replace("\n", end).encode())
     assert load(tmp_path / "train.csv").sha256 == some.sha256
+
+
+def test_no_name_in_a_zip_leads_out_of_it(tmp_path, few):
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "seven.png").write_bytes(picture(few.images[0]))
+    before = sorted(tmp_path.rglob("*"))
+    names = ["../0/a.png", f"{tmp_path}/0/b.png", "x/../../../0/c.png"]
+    path = tmp_path / "digits.zip"
+    path.write_bytes(zipped({name: picture(few.images[1]) for name in names}))
+    assert load(path).labels.tolist() == [0, 0, 0]
+    link = zipfile.ZipInfo("1/link.png")
+    link.external_attr = 0o120777 << 16  # a symbolic link, whose content is where it leads
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, f"{tmp_path}/0/seven.png")
+    with pytest.raises(DataError, match=rf"^{path}/1/link.png: not a picture that can be read$"):
+        load(path)
+    path.unlink()
+    assert sorted(tmp_path.rglob("*")) == before

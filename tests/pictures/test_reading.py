@@ -6,6 +6,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 from drawn import distance, encode, noisy, on_sheet, paper, rotated, upscaled, with_alpha
+from fuzzing import seeds
 from PIL import Image
 
 from flaxdigits.errors import DataError
@@ -233,3 +234,9 @@ def test_a_program_is_not_run_to_be_read(tmp_path, monkeypatch):
         read_picture(path)
     assert not (tmp_path / "was-run").exists()
     assert not is_picture(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(13_400, 13_400), (2**31 - 1, 2**31 - 1), (1, 200_000_000)])
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(width, height):
+    with pytest.raises(DataError, match="^picture: more than 178,956,970 pixels; scale it down first$"):
+        read_picture(seeds.png(width, height, content=b""))
