@@ -110,9 +110,10 @@ def find_wrong_answer(answer: Mapping[str, np.ndarray], count: int) -> str:
     digits, probabilities = answer[DIGIT.name], answer[PROBABILITIES.name]
     if digits.min(initial=0) < 0 or digits.max(initial=0) >= CLASSES:
         return f"expected digits from 0 to {CLASSES - 1}, got {digits.min()} to {digits.max()}"
-    # NaN compares false.
-    if not (probabilities.min(initial=0) >= 0 and (abs(probabilities.sum(axis=1) - 1) <= ROUNDING).all()):
-        return "expected probabilities from 0 to 1 that sum to 1 for each digit"
+    least, sums = probabilities.min(initial=0), probabilities.sum(axis=1)
+    if not (least >= 0 and (abs(sums - 1) <= ROUNDING).all()):  # NaN compares false
+        stated = f"got {probabilities.min()} and sums of {sums.min()} to {sums.max()}"
+        return f"expected probabilities of 0 and more that sum to 1, {stated}"
     digitness = answer.get(DIGITNESS.name, probabilities[:0])
     if not (digitness.min(initial=0) >= -ROUNDING and digitness.max(initial=0) <= 1 + ROUNDING):
         return f"expected a digitness from 0 to 1, got {digitness.min()} to {digitness.max()}"
