@@ -21,10 +21,12 @@ FlaxdigitsError
 A RunWarning says what of a run directory was damaged, and has been restored.
 
 `message` says what is wrong and where, expected and found; `hint` says what to do next, in Python. The command line
-replaces the hint by a command of its own.
+replaces the hint by a command of its own. Both are one printable line each, whatever is in a name or a file.
 """
 
 from pathlib import Path
+
+from flaxdigits.printable import one_line
 
 
 class FlaxdigitsError(Exception):
@@ -37,7 +39,7 @@ class FlaxdigitsError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message, hint)
-        self.message, self.hint = message, hint
+        self.message, self.hint = one_line(message), one_line(hint)
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message

@@ -6,11 +6,13 @@ import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Browser, Page, sync_playwright
+
+from scripts.serve import Handler
 
 WEB = Path(__file__).parents[1] / "exports" / "web"
 CHROMIUM = [
@@ -19,17 +21,10 @@ CHROMIUM = [
 ]  # fmt: skip
 
 
-class Quiet(SimpleHTTPRequestHandler):
-    """Serves files without logging each."""
-
-    def log_message(self, *arguments: object) -> None:
-        """Logs nothing."""
-
-
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
     """Serves a folder on a free port of the loopback interface, and yields its address."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()

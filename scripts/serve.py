@@ -4,22 +4,50 @@ python3 scripts/serve.py HOST PORT, or with --check PORT: only says whether anot
 """
 
 import functools
+import http
 import http.server
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
+POLICY = (
+    "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' blob: data:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+WORKER = "/segmentation-worker.js"  # OpenCV makes functions of text in it, and a worker has its own response's policy
+WORKER_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval'; connect-src 'self' data:"
+HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 DIST = Path(__file__).parents[1] / "exports" / "web" / "dist"
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"
 NOBODY = "192.0.2.1"  # RFC 5737: an address for documentation; the route to it is that to any other
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files without logging each."""
+class Handler(http.server.SimpleHTTPRequestHandler):
+    """Serves the files of a folder: no listings, nothing outside it, and a policy with each response."""
 
     def log_message(self, *arguments: object) -> None:
         """Logs nothing."""
+
+    def send_head(self) -> Any:
+        """Answers with a file of the folder, or that there is none."""
+        path = Path(self.translate_path(self.path))
+        if path.is_dir():
+            path /= "index.html"
+        # A symbolic link may lead out of the folder.
+        if not path.is_file() or not path.resolve().is_relative_to(Path(self.directory).resolve()):
+            self.send_error(http.HTTPStatus.NOT_FOUND)
+            return None
+        return super().send_head()
+
+    def end_headers(self) -> None:
+        """Adds the policy."""
+        is_worker = self.path.partition("?")[0] == WORKER
+        policy = WORKER_POLICY if is_worker else POLICY
+        for name, value in {"Content-Security-Policy": policy, **HEADERS}.items():
+            self.send_header(name, value)
+        super().end_headers()
 
 
 def check(port: int) -> None:
@@ -52,7 +80,7 @@ def announce(host: str, port: int) -> None:
 
 def serve(host: str, port: int) -> None:
     """Serves until Ctrl-C."""
-    handler = functools.partial(Quiet, directory=DIST)
+    handler = functools.partial(Handler, directory=DIST)
     try:
         server = http.server.ThreadingHTTPServer((host, port), handler)
     except OSError as error:

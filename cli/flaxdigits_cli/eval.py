@@ -8,7 +8,8 @@ import typer
 
 from flaxdigits.data.load import MNIST_TEST, load
 from flaxdigits.inference.shipped import find_model
-from flaxdigits_cli.show import note
+from flaxdigits.printable import printable
+from flaxdigits_cli.show import note, to_json
 
 if TYPE_CHECKING:
     from flaxdigits.data.digits import Digits
@@ -56,7 +57,7 @@ def evaluate(model: Path, digits: "Digits", as_json: bool = False, out: Path | N
 
     recognizer = Recognizer(find_model(model))
     evaluation = Evaluation.of(recognizer, digits)
-    print(json.dumps(evaluation.summary(), indent=2) if as_json else _table(evaluation))
+    print(to_json(evaluation.summary(), indent=2) if as_json else _table(evaluation))
     _warn(recognizer.metadata, digits)
     if out:
         _save(evaluation, out)
@@ -75,8 +76,8 @@ def _warn(metadata: dict[str, str], digits: "Digits") -> None:
 
 def _table(evaluation: "Evaluation") -> str:
     lines = [
-        f"model              {evaluation.model}",
-        f"data               {evaluation.data}, {len(evaluation.labels):,} digits",
+        f"model              {printable(evaluation.model)}",
+        f"data               {printable(evaluation.data)}, {len(evaluation.labels):,} digits",
         f"accuracy           {evaluation.accuracy:.2%}",
         f"errors             {evaluation.errors}",
         f"loss               {evaluation.loss:.4f} nats",

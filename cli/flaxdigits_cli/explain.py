@@ -7,7 +7,7 @@ import typer
 
 from flaxdigits.inference.shipped import find_model
 from flaxdigits_cli.models import ModelOption
-from flaxdigits_cli.show import check_picture
+from flaxdigits_cli.show import check_picture, say
 
 
 def run(
@@ -29,6 +29,6 @@ def run(
     with atomic.replacing(path) as beside:
         found.sheet.save(beside, "PNG")
     for sentence in found.words:
-        print(sentence)
-    print(path)
+        say(sentence)
+    say(path)
     return 0

@@ -7,7 +7,7 @@ import typer
 
 from flaxdigits.extras import require
 from flaxdigits.inference.contract import IR_VERSION, OPSET, Precision
-from flaxdigits_cli.show import note_temperature, recorded_command
+from flaxdigits_cli.show import note_temperature, recorded_command, say
 
 if TYPE_CHECKING:
     from flaxdigits.export.export import ExportReport
@@ -36,14 +36,15 @@ def run(
     from flaxdigits.export.export import export_onnx
 
     report = export_onnx(source, out, precision=precision, command=recorded_command())
-    print(_text(report))
+    for line in _lines(report):
+        say(line)
     note_temperature(report.temperature)
     if golden:
         _write_golden(report.path, golden)
     if triton:
         from flaxdigits.export.triton import write_repository
 
-        print(f"{write_repository(report.path, triton)}: config.pbtxt and 1/model.onnx for Triton or KServe")
+        say(f"{write_repository(report.path, triton)}: config.pbtxt and 1/model.onnx for Triton or KServe")
 
 
 def _write_golden(model: Path, folder: Path) -> None:
@@ -51,17 +52,17 @@ def _write_golden(model: Path, folder: Path) -> None:
     from flaxdigits.inference.recognizer import CPU, Recognizer
 
     count = write_golden(Recognizer(model, CPU), folder)
-    print(f"{folder}: {count} golden vectors; check with: flaxdigits verify {model} {folder}")
+    say(f"{folder}: {count} golden vectors; check with: flaxdigits verify {model} {folder}")
 
 
-def _text(report: "ExportReport") -> str:
+def _lines(report: "ExportReport") -> list[str]:
     gate = report.gate
     *sizes, last_size = (f"{size:,}" for size in gate.batches)
-    return (
+    return [
         f"{report.path}: {report.precision}, {report.bytes / 1e6:.1f} MB, opset {OPSET}, IR {IR_VERSION}, "
-        f"temperature {report.temperature:.3f}, weights {report.weights_sha256}\n"
+        f"temperature {report.temperature:.3f}, weights {report.weights_sha256}",
         f"gate: {gate.digits:,} digits in batches of {', '.join(sizes)} and {last_size}; "
         f"{gate.mismatches} predicted differently from the network, {gate.added_errors:+d} errors; "
         f"largest difference of a probability {gate.largest_difference:.1e} from the network, "
-        f"{gate.largest_difference_between_batches:.1e} between batches"
-    )
+        f"{gate.largest_difference_between_batches:.1e} between batches",
+    ]

@@ -1,12 +1,13 @@
 """`flaxdigits inspect`."""
 
-import json
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from flaxdigits.inference.shipped import find_model
+from flaxdigits.printable import printable
 from flaxdigits_cli.models import Model
+from flaxdigits_cli.show import to_json
 
 if TYPE_CHECKING:
     from flaxdigits.inference.inspection import Inspection
@@ -20,7 +21,7 @@ def run(
     from flaxdigits.inference.inspection import Inspection
 
     found = Inspection.of(find_model(model))
-    print(json.dumps(found.as_dict(), indent=2) if as_json else _table(found))
+    print(to_json(found.as_dict(), indent=2) if as_json else _table(found))
     return 1 if found.violations else 0
 
 
@@ -33,12 +34,15 @@ def _table(found: "Inspection") -> str:
         *(("in", f"{name} {form}") for name, form in found.inputs.items()),
         *(("out", f"{name} {form}") for name, form in found.outputs.items()),
         ("operators", ", ".join(f"{count} {name}" for name, count in found.operators.items())),
-        *(
-            (name, "\n  ".join(["", *value.splitlines()]) if "\n" in value else value)
-            for name, value in found.metadata.items()
-        ),
+        *found.metadata.items(),
         *(("warning", warning) for warning in found.warnings),
         ("contract", "kept" if not found.violations else "broken: " + "; ".join(found.violations)),
     ]
-    width = max(len(name) for name, _ in rows)
-    return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+    width = max(len(printable(name)) for name, _ in rows)
+    return "\n".join(f"{printable(name):<{width}}  {_indented(value)}" for name, value in rows)
+
+
+def _indented(value: str) -> str:
+    """Returns a value without control characters; one of several lines below its name, indented."""
+    lines = [printable(line) for line in value.splitlines()]
+    return "\n  ".join(["", *lines]) if len(lines) > 1 else "".join(lines)

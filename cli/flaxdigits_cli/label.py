@@ -12,7 +12,7 @@ from flaxdigits.inference.shipped import SHIPPED, find_model
 from flaxdigits.labelling import NONE, save_labelled
 from flaxdigits_cli.models import ModelOption
 from flaxdigits_cli.reading import Files, Page, Single, exit_code, expanded, find_mode, read
-from flaxdigits_cli.show import note
+from flaxdigits_cli.show import note, say
 
 
 def run(
@@ -31,7 +31,7 @@ def run(
         refused += sum(reading.refused for reading in readings)
         written += save_labelled(name, readings, out)
     if found:
-        print(f"{out}: {found - refused} digits in sub-folders 0 to 9, {refused} refused in {NONE}/", flush=True)
+        say(f"{out}: {found - refused} digits in sub-folders 0 to 9, {refused} refused in {NONE}/")
         train = shlex.join(["flaxdigits", "train", str(out), "--from", str(model or SHIPPED)])
         note(f"move those that are in a wrong folder, then: {train}")
     elif not unread:

@@ -20,6 +20,7 @@ from typer.exceptions import TyperException
 
 import flaxdigits
 from flaxdigits import errors
+from flaxdigits.printable import printable
 from flaxdigits_cli import interrupt
 from flaxdigits_cli.show import note
 
@@ -113,7 +114,7 @@ def usage(error: TyperException) -> str:
     """Returns a usage error in one line."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "flaxdigits"
-    return f"{error.format_message().rstrip('.')}; `{path} --help` lists the options"
+    return f"{' '.join(error.format_message().split()).rstrip('.')}; `{path} --help` lists the options"
 
 
 def advice(error: errors.FlaxdigitsError) -> str:
@@ -152,7 +153,7 @@ def interrupted() -> NoReturn:
 
 def fail(message: str, code: int) -> NoReturn:
     """Prints an error in one line and exits."""
-    print(f"flaxdigits: {' '.join(message.split())}", file=sys.stderr)
+    print(f"flaxdigits: {printable(message)}", file=sys.stderr)
     sys.exit(code)
 
 

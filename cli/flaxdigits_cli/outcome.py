@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from flaxdigits.errors import FlaxdigitsError
-from flaxdigits_cli.show import note, note_temperature, recorded_command
+from flaxdigits_cli.show import note, note_temperature, recorded_command, say
 
 if TYPE_CHECKING:
     from flaxdigits.export.export import ExportReport
@@ -20,11 +20,11 @@ def finish(training: "Training") -> None:
     exported = export_onnx(run, command=recorded_command())
     note_temperature(exported.temperature)
     last = read_history(run.history)[-1]
-    print(f"run       {run}")
-    print(f"model     {exported.path}  ({exported.bytes / 1e6:.1f} MB; {_compared(exported)})")
-    print(f"curves    {run.curves}")
+    say(f"run       {run}")
+    say(f"model     {exported.path}  ({exported.bytes / 1e6:.1f} MB; {_compared(exported)})")
+    say(f"curves    {run.curves}")
     if last.val_accuracy == last.val_accuracy:
-        print(f"accuracy  {last.val_accuracy:.2%} on the held-out digits (validation)")
+        say(f"accuracy  {last.val_accuracy:.2%} on the held-out digits (validation)")
     shared = Provenance.read(run.data).rows_in_mnist_test
     if shared:
         note(f"note: {shared} of MNIST's test digits are in the training data, so do not evaluate the model on them")
@@ -57,7 +57,7 @@ def compare(training: "Training") -> None:
     for name, (digits, what) in sets.items():
         before, after = (Evaluation.of(model, digits) for model in models)
         shares = " -> ".join(f"{each.errors / len(digits):.2%}" for each in (before, after))
-        print(f"{name}       {shares} misread ({before.errors} -> {after.errors} of {len(digits):,} {what})")
+        say(f"{name}       {shares} misread ({before.errors} -> {after.errors} of {len(digits):,} {what})")
 
 
 def evaluate_finished(training: "Training") -> None:

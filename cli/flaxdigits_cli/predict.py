@@ -12,9 +12,10 @@ from flaxdigits.bulk import Options, Result
 from flaxdigits.data.inputs import STANDARD_INPUT
 from flaxdigits.inference.shipped import find_model
 from flaxdigits.pages import Reading
+from flaxdigits.printable import printable
 from flaxdigits_cli.models import ModelOption
 from flaxdigits_cli.reading import Files, Page, Single, exit_code, expanded, find_mode, read
-from flaxdigits_cli.show import check_picture
+from flaxdigits_cli.show import check_picture, to_json
 
 Format = Literal["table", "csv", "json", "jsonl"]
 
@@ -55,9 +56,10 @@ def run(
             raise typer.BadParameter("--annotate takes one picture")
         if not unread:
             write_annotated(Path(names[0]), readings, annotate)
-    width = max(map(len, names), default=0)
+    width = max((len(printable(name)) for name in names), default=0)
+    is_shown = output_format == "csv" and sys.stdout.isatty()  # elsewhere a name in it is exact
     for text in WRITERS[output_format](results, width):
-        sys.stdout.write(text)
+        sys.stdout.write(printable(text.removesuffix("\n")) + "\n" if is_shown else text)
     return exit_code(names, unread)
 
 
@@ -73,7 +75,8 @@ def write_annotated(picture: Path, readings: list[Reading], out: Path) -> None:
 
 
 def _table(results: Iterable[Result], width: int) -> Iterator[str]:
-    for name, readings in results:
+    for path, readings in results:
+        name = printable(path)
         lines = [list(members) for _, members in groupby(readings, key=lambda reading: reading.line)]
         if len(readings) > 1 and all(reading.refused for reading in readings):
             yield f"{name:<{width}}  no digit\n"
@@ -122,19 +125,15 @@ def _records(results: Iterable[Result]) -> Iterator[dict[str, Any]]:
 
 
 def _json(results: Iterable[Result], _: int) -> Iterator[str]:
-    import json
-
     before = "[\n"
     for record in _records(results):
-        yield before + json.dumps(record)
+        yield before + to_json(record)
         before = ",\n"
     yield "[]\n" if before == "[\n" else "\n]\n"
 
 
 def _jsonl(results: Iterable[Result], _: int) -> Iterator[str]:
-    import json
-
-    yield from (json.dumps(record) + "\n" for record in _records(results))
+    yield from (to_json(record) + "\n" for record in _records(results))
 
 
 WRITERS: dict[str, Callable[[Iterable[Result], int], Iterator[str]]] = {

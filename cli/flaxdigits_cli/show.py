@@ -1,23 +1,38 @@
-"""Output: notes on standard error, and progress bars."""
+"""Output: lines without control characters, notes on standard error, and progress bars."""
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from flaxdigits.printable import printable
+
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from flaxdigits.training.loop import Progress
 
 MANY_FILES = 100  # from which reading them has a progress bar
 
 
+def say(message: object) -> None:
+    """Prints a line of a result for a person to read; the name of a file may hold anything."""
+    print(printable(str(message)), flush=True)
+
+
 def note(message: str) -> None:
     """Prints a line that is not a result."""
-    print(message, file=sys.stderr, flush=True)
+    print(printable(message), file=sys.stderr, flush=True)
+
+
+def to_json(value: Any, indent: int | None = None) -> str:
+    """Returns a value as JSON in ASCII, which escapes every control character; json itself leaves one."""
+    return json.dumps(value, indent=indent).replace("\x7f", "\\u007f")
 
 
 def check_picture(picture: Path, out: Path, option: str) -> None:
@@ -79,7 +94,7 @@ def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None]
             bar.update(task, total=progress.steps, completed=progress.step, description=text)
             print_pretraining(line, progress)
 
-        line = partial(bar.console.print, soft_wrap=True)
+        line = partial(print_above, console)
         yield move, line
 
 
@@ -105,7 +120,12 @@ def reading_bar(files: int) -> Iterator[tuple[Callable[[], None], Callable[[str]
     console = Console(stderr=True, highlight=False, markup=False)
     with rich_progress.Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("", total=files)
-        yield partial(bar.advance, task), partial(bar.console.print, soft_wrap=True)
+        yield partial(bar.advance, task), partial(print_above, console)
+
+
+def print_above(console: "Console", message: str) -> None:
+    """Prints a line above a bar."""
+    console.print(printable(message), soft_wrap=True)
 
 
 def print_pretraining(line: Callable[[str], None], progress: "Progress") -> None:

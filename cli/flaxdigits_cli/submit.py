@@ -9,7 +9,7 @@ import typer
 from flaxdigits.extras import require
 from flaxdigits.inference.shipped import find_model
 from flaxdigits_cli.models import ModelOption
-from flaxdigits_cli.show import command_line, note
+from flaxdigits_cli.show import command_line, note, say
 
 if TYPE_CHECKING:
     from flaxdigits.data.digits import Digits
@@ -38,7 +38,7 @@ def run(
         digits, predicted = submission.read_and_predict(lambda images: recognizer(images).digits, blocks)
     submission.check_test_set(digits, competition=upload)
     submission.write_submission(predicted, out)
-    print(f"{out}: {len(digits):,} predictions by {recognizer.name}")
+    say(f"{out}: {len(digits):,} predictions by {recognizer.name}")
     trained_on = training.result()
     if trained_on and (shared := trained_on.count_shared(digits)):
         note(
@@ -48,7 +48,7 @@ def run(
     if len(digits) != submission.COMPETITION_ROWS:
         note(f"note: the competition's own test.csv has {submission.COMPETITION_ROWS:,} rows")
     if upload:
-        print(f"Kaggle: {submission.upload(out, message)}")
+        say(f"Kaggle: {submission.upload(out, message)}")
     else:
         note(f"to upload it: {command_line()} --upload")
 

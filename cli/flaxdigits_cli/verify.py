@@ -11,6 +11,7 @@ from flaxdigits.inference.golden import check_golden
 from flaxdigits.inference.recognizer import CPU, Recognizer
 from flaxdigits.inference.shipped import find_model
 from flaxdigits_cli.models import Model
+from flaxdigits_cli.show import say
 
 
 def run(
@@ -27,7 +28,7 @@ def run(
     """Checks a model and prints the largest difference."""
     recognizer = Recognizer(find_model(model), CPU)
     report = check_golden(recognizer, golden)
-    print(
+    say(
         f"{recognizer.name}: all {report.cases} golden vectors match, with onnxruntime {onnxruntime.__version__}; "
         f"largest difference of a probability {report.largest_difference:.1e}, tolerance {report.tolerance:.0e}"
     )

@@ -2,7 +2,7 @@
  * The worker that segments pages: {id, grey} in, {id, ways} or {id, error} out.
  *
  * A worker, because a page takes long, and because OpenCV's module makes functions of text (`new Function`), which the
- * page's Content-Security-Policy forbids; a worker has that of its own response, here none.
+ * page's Content-Security-Policy forbids; a worker has that of its own response, which scripts/serve.py makes wider.
  */
 
 import { segment } from './segmentation.js';

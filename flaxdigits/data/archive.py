@@ -1,6 +1,7 @@
 """Zip archives: an .npz of arrays, CSV files as Kaggle packs them, or pictures in folders 0 to 9."""
 
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
@@ -30,10 +31,11 @@ def read_archive(source: Source, part: Part) -> Iterator[Digits]:
     Raises:
         DataError: if the archive is damaged, or holds no such file.
     """
-    with readable(source.name), source.open() as file, zipfile.ZipFile(file) as archive:
+    with readable(source.name), source.open_archive() as file, zipfile.ZipFile(file) as archive:
+        check_sizes(archive, source)
         names = [name for name in archive.namelist() if not name.endswith("/")]
         if any(name.endswith(".npy") for name in names):
-            yield read_npz(source)
+            yield read_npz(file, source.name)
             return
         pictures = [name for name in names if PICTURE.search(name) and not name.startswith("__MACOSX/")]
         if pictures:
@@ -42,6 +44,17 @@ def read_archive(source: Source, part: Part) -> Iterator[Digits]:
         chosen = _choose_csv(names, part, source.name)
         for digits in read_blocks(lambda: cast(BinaryIO, archive.open(chosen)), f"{source.name}/{chosen}"):
             yield replace(digits, name=source.name)  # which `load` takes, when a run is resumed
+
+
+def check_sizes(archive: zipfile.ZipFile, source: Source) -> None:
+    """Checks the sizes that an archive states for its files; zipfile reads no more of them than that.
+
+    Raises:
+        DataError: if they are larger in all than those of digits can be.
+    """
+    total = sum(entry.file_size for entry in archive.infolist())
+    if total > source.most:
+        raise DataError(f"{source.name}: {total:,} bytes when it is decompressed, for which it is too small a file")
 
 
 def _read_pictures(archive: zipfile.ZipFile, names: list[str], name: str) -> Digits:
@@ -62,16 +75,17 @@ def _choose_csv(names: list[str], part: Part, archive: str) -> str:
     return chosen[0]
 
 
-def read_npz(source: Source) -> Digits:
+def read_npz(file: BinaryIO, name: str) -> Digits:
     """Reads images and labels from an .npz: images + labels (+ writers), Keras's x_train + y_train, or x + y.
 
     Raises:
         DataError: if it holds no images under these names, or the arrays are not digits.
     """
-    with readable(source.name), source.open() as file, np.load(file) as arrays:
+    # numpy warns of odd headers, of which only the shape and the type matter here.
+    with warnings.catch_warnings(action="ignore"), np.load(file) as arrays:
         for images, labels in NPZ_KEYS:
             if images in arrays:
                 found = np.asarray(arrays[images])
-                return Digits.of_arrays(found, arrays.get(labels), arrays.get("writers"), source.name)
+                return Digits.of_arrays(found, arrays.get(labels), arrays.get("writers"), name)
         held = ", ".join(arrays.files) or "nothing"
-    raise DataError(f"{source.name}: expected an array called images, x_train or x, got {held}")
+    raise DataError(f"{name}: expected an array called images, x_train or x, got {held}")

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flaxdigits.data.source import Source
+from flaxdigits.data.source import Source, read_all, readable
 from flaxdigits.errors import DataError
 from flaxdigits.pictures.reading import picture_files
 
@@ -47,13 +47,23 @@ def expand(source: str) -> list[str]:
     return [str(file) for file in files]
 
 
+def standard_input() -> Source:
+    """Reads standard input.
+
+    Raises:
+        DataError: if it is too large, or never ends.
+    """
+    with readable("standard input"):
+        return Source(read_all(sys.stdin.buffer), "standard input")
+
+
 def read_input(name: str) -> Named | PictureFile:
     """Reads a file: a picture, or a Kaggle CSV, .npz or IDX file; or one of these from standard input, named "-".
 
     Raises:
         DataError: if it cannot be read.
     """
-    source = Source(sys.stdin.buffer.read(), "standard input") if name == STANDARD_INPUT else Source.file(Path(name))
+    source = standard_input() if name == STANDARD_INPUT else Source.file(Path(name))
     if source.form() == "other":
         return PictureFile(source.name, source.read())
     from flaxdigits.data.load import read_source  # not needed for pictures, and slower to import

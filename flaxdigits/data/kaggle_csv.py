@@ -23,6 +23,7 @@ WITHOUT_INDEX = "leave it out, as frame.to_csv(path, index=False) does"
 PIXEL_NAMES = [f"pixel{i}" for i in range(PIXELS)]
 WIDTHS = f"{PIXELS + 1} columns (a label and {PIXELS} pixels) or {PIXELS}"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+LONGEST_LINE = 2**16  # bytes: 83 for each cell of a row
 BLOCK = 2**18  # bytes: what is computed of a block stays in the second-level cache
 LAST_OF_ROW = 1024  # added to the value of a row's last cell, whose digits make 999 at most
 
@@ -48,10 +49,13 @@ def read_blocks(open_binary: Callable[[], BinaryIO], name: str) -> Iterator[Digi
 
 
 def _read_blocks(file: BinaryIO, name: str) -> Iterator[Digits]:
-    first, _, rest = _with_line_feeds(file.readline()).removeprefix(BYTE_ORDER_MARK).partition(b"\n")
+    begun = file.readline(LONGEST_LINE)
+    first, end, rest = _with_line_feeds(begun).removeprefix(BYTE_ORDER_MARK).partition(b"\n")
+    if not end and len(begun) == LONGEST_LINE:
+        raise DataError(f"{name}: not a CSV of digits: its first line has more than {LONGEST_LINE:,} bytes")
     columns, has_header = _columns(first.decode(), name)
     row = 0
-    for block in _whole_lines(file, rest if has_header else first + b"\n" + rest):
+    for block in _whole_lines(file, rest if has_header else first + b"\n" + rest, name):
         table = _parse(block, len(columns))
         if table is None:
             table = _parse(block.replace(b", ", b","), len(columns))
@@ -69,11 +73,15 @@ def _with_line_feeds(text: bytes) -> bytes:
     return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") if b"\r" in text else text
 
 
-def _whole_lines(file: BinaryIO, begun: bytes) -> Iterator[bytes]:
+def _whole_lines(file: BinaryIO, begun: bytes, name: str) -> Iterator[bytes]:
     """Yields what was read already and the rest of a file, in blocks of whole lines."""
     while read := file.read(BLOCK):
-        whole, end, begun = (begun + read).rpartition(b"\n")
-        yield _with_line_feeds(whole + end)
+        text = begun + read
+        end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1  # a \r at the very end may be half of a line end
+        if len(text) - end > LONGEST_LINE:
+            raise DataError(f"{name}: not a CSV of digits: a line has more than {LONGEST_LINE:,} bytes")
+        yield _with_line_feeds(text[:end])
+        begun = text[end:]
     yield _with_line_feeds(begun)
 
 

@@ -18,6 +18,10 @@ IDX_HEAD = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][^\0]")  # two zeros, the type, 
 # The first cell of a CSV of digits: a number, a short name or nothing, then a comma.
 CSV_HEAD = re.compile(rb'(\xef\xbb\xbf)?\s*"?[\w .:-]*"?\s*,')
 HEAD = 512  # bytes that `form` looks at
+MOST_HELD = 2**30  # bytes of a picture, or of a pipe, that are read into memory
+# A small file must not become a large array: digits shrink to a tenth when they are compressed, zeros to a thousandth.
+EXPANSION, ALLOWANCE = 100, 2**26
+BLOCK = 2**20  # bytes that are read at a time
 
 Form = Literal["csv", "idx", "zip", "other"]
 
@@ -42,15 +46,25 @@ class Source:
             DataError: if there is no such file.
         """
         with readable(str(path)):
-            return cls(path if path.is_file() else path.read_bytes(), str(path))
+            return cls(path if path.is_file() else _read_pipe(path), str(path))
+
+    @property
+    def most(self) -> int:
+        """How many bytes the content may have when it is decompressed."""
+        packed = len(self.data) if isinstance(self.data, bytes) else self.data.stat().st_size
+        return ALLOWANCE + EXPANSION * packed
 
     def open(self) -> BinaryIO:
-        """Opens the content, decompressing gzip."""
+        """Opens the content, decompressing gzip; reading more than `most` of that raises a ValueError."""
         if not self.is_gzip():
             return self._open_packed()
-        import gzip  # here, since reading one picture does not need it
+        from flaxdigits.data.gzipped import LimitedGzipFile  # here, since reading one picture does not need it
 
-        return cast(BinaryIO, gzip.open(io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data))
+        return cast(BinaryIO, LimitedGzipFile(self._open_packed(), self.most))
+
+    def open_archive(self) -> BinaryIO:
+        """Opens the content for reading at any place, for which gzip is decompressed as a whole."""
+        return io.BytesIO(self.read()) if self.is_gzip() else self._open_packed()
 
     def is_gzip(self) -> bool:
         """Returns whether the content is compressed with gzip, whatever its name."""
@@ -61,10 +75,10 @@ class Source:
         """Returns the decompressed content.
 
         Raises:
-            DataError: if it cannot be read.
+            DataError: if it cannot be read, or is too large.
         """
         with readable(self.name), self.open() as file:
-            return file.read()
+            return read_all(file)
 
     def array(self) -> np.ndarray:
         """Returns the decompressed content, uint8 [n]; a file that is not compressed is memory-mapped, not read.
@@ -96,6 +110,26 @@ class Source:
 
     def _open_packed(self) -> BinaryIO:
         return io.BytesIO(self.data) if isinstance(self.data, bytes) else self.data.open("rb")
+
+
+def read_all(file: BinaryIO, most: int = MOST_HELD) -> bytes:
+    """Reads an open file to its end.
+
+    Raises:
+        ValueError: if it has more bytes than `most`, or has no end.
+    """
+    parts, size = [], 0
+    while part := file.read(BLOCK):
+        size += len(part)
+        if size > most:
+            raise ValueError(f"more than {most:,} bytes, which are not read into memory")
+        parts.append(part)
+    return b"".join(parts)
+
+
+def _read_pipe(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return read_all(file)
 
 
 @contextmanager

@@ -38,7 +38,7 @@ def check_gate(model: bytes, expected: Prediction, digits: Digits, precision: Pr
             MAX_ADDED_ERRORS errors more.
 
     Raises:
-        ModelError: if the model breaks the contract.
+        ModelError: if the model breaks the contract, as one that answers NaN does.
         ExportError: if it does not reproduce the network to that extent, or depends on the batch.
     """
     recognizer = Recognizer(model, CPU)
@@ -64,7 +64,7 @@ def _check_bounds(report: GateReport, precision: Precision) -> None:
     )
     allowed = f"{PROBABILITY_TOLERANCE:.0e} is allowed"
     if np.isnan(report.largest_difference):
-        raise ExportError(f"NaN among the probabilities of the file or of the network: {found}")
+        raise ExportError(f"NaN among the probabilities of the network: {found}")
     if report.batch_mismatches or not report.largest_difference_between_batches <= PROBABILITY_TOLERANCE:
         between = f"probabilities by up to {report.largest_difference_between_batches:.1e}"
         dependent = f"the file depends on the batch size: {report.batch_mismatches} predictions, {between}"

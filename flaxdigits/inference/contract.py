@@ -4,8 +4,10 @@ Raw pixels go in, the digit and its probabilities come out. The package that wri
 reads it (`inference`) both take names, types and versions from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
 
 from flaxdigits.convention import CLASSES, SIDE
 
@@ -74,6 +76,7 @@ class Metadata(NamedTuple):
 # paper is not among them; input_convention has it.
 IMAGE_METADATA = {"Image.BitmapPixelFormat": "Gray8", "Image.NominalPixelRange": "NominalRange_0_255"}
 
+ROUNDING = 0.01  # of the sum of a digit's probabilities and of its digitness, in float16 and int8 too
 PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file
 INT8_TOLERANCE = 0.02  # between int8 on two runtimes, whose activations may differ by one in rounding
 MAX_ADDED_ERRORS = 2  # additional errors of a quantised form, of 10,000 digits
@@ -92,6 +95,29 @@ def find_violations(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[str
         return [f"expected output {tensor}, got {_listed(outputs)}" for tensor in absent]
     pairs = [(tensor, found[tensor.name]) for tensor in (INPUT, *OUTPUTS, DIGITNESS) if tensor.name in found]
     return [f"expected {tensor}, got {describe(node)}" for tensor, node in pairs if not _matches(tensor, node)]
+
+
+def find_wrong_answer(answer: Mapping[str, np.ndarray], count: int) -> str:
+    """Returns how a model's answer for `count` digits breaks the contract; empty if it keeps it.
+
+    What a file declares of its outputs need not be so when it is run. That the digit is the most probable one is left
+    to the model.
+    """
+    for tensor in (*OUTPUTS, DIGITNESS):
+        found = answer.get(tensor.name)
+        if found is not None and found.shape != (count, *tensor.shape):
+            return f"expected {tensor} with a batch of {count}, got {list(found.shape)}"
+    digits, probabilities = answer[DIGIT.name], answer[PROBABILITIES.name]
+    if digits.min(initial=0) < 0 or digits.max(initial=0) >= CLASSES:
+        return f"expected digits from 0 to {CLASSES - 1}, got {digits.min()} to {digits.max()}"
+    least, sums = probabilities.min(initial=0), probabilities.sum(axis=1)
+    if not (least >= 0 and (abs(sums - 1) <= ROUNDING).all()):  # NaN compares false
+        stated = f"got {probabilities.min()} and sums of {sums.min()} to {sums.max()}"
+        return f"expected probabilities of 0 and more that sum to 1, {stated}"
+    digitness = answer.get(DIGITNESS.name, probabilities[:0])
+    if not (digitness.min(initial=0) >= -ROUNDING and digitness.max(initial=0) <= 1 + ROUNDING):
+        return f"expected a digitness from 0 to 1, got {digitness.min()} to {digitness.max()}"
+    return ""
 
 
 def describe(node: Node) -> str:

@@ -7,18 +7,21 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from flaxdigits import atomic
 from flaxdigits.convention import CLASSES, SIDE
 from flaxdigits.data.load import MNIST_TEST, load
+from flaxdigits.data.source import read_all
 from flaxdigits.errors import GoldenError
 from flaxdigits.inference.contract import INT8_TOLERANCE, PROBABILITY_TOLERANCE
 from flaxdigits.inference.recognizer import Recognizer
 
 DESCRIPTION = "golden.json"
 PIXELS_FILE = "pixels.bin"
+MOST_BYTES = 2**26  # of a file of theirs; those of forty cases have 40 kB
 DIGITS_PER_CLASS = 2  # MNIST test digits among the inputs
 
 
@@ -108,19 +111,7 @@ def check_golden(recognizer: Recognizer, folder: Path) -> GoldenReport:
 def _read(folder: Path) -> _Vectors:
     path = folder / DESCRIPTION
     try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        cases = description["cases"]
-        pixels = np.frombuffer((folder / description["pixels"]).read_bytes(), np.uint8)
-        return _Vectors(
-            names=[str(case["name"]) for case in cases],
-            images=pixels.reshape(len(cases), SIDE, SIDE),
-            digits=np.array([case["digit"] for case in cases], np.int64).reshape(len(cases)),
-            values=np.array([[*case["probabilities"], case["digitness"]] for case in cases], float).reshape(
-                len(cases), CLASSES + 1
-            ),
-            tolerance=float(description["tolerance"]),
-            model_sha256=description["model"]["sha256"],
-        )
+        return _parse(json.loads(_content(path)), folder)
     except OSError as error:
         hint = "inference.golden.write_golden writes them"
         raise GoldenError(f"{error.filename}: {error.strerror}", hint) from error
@@ -128,6 +119,31 @@ def _read(folder: Path) -> _Vectors:
         raise GoldenError(f"{path}: not golden vectors: {error} is missing") from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise GoldenError(f"{path}: not golden vectors, or cut off: {error}") from error
+
+
+def _parse(description: Any, folder: Path) -> _Vectors:
+    cases, pixels, tolerance = (description[name] for name in ("cases", "pixels", "tolerance"))
+    if not isinstance(pixels, str) or Path(pixels).name != pixels:
+        raise ValueError("expected the name of a file in the folder as pixels")
+    if not 0 <= float(tolerance) <= INT8_TOLERANCE:  # with another, any model would pass
+        raise ValueError(f"expected a tolerance from 0 to {INT8_TOLERANCE}")
+    digits = [case["digit"] for case in cases]
+    if any(type(digit) is not int for digit in digits):
+        raise TypeError("expected integers as digits")
+    values = [[*case["probabilities"], case["digitness"]] for case in cases]
+    return _Vectors(
+        names=[str(case["name"]) for case in cases],
+        images=np.frombuffer(_content(folder / pixels), np.uint8).reshape(len(cases), SIDE, SIDE),
+        digits=np.array(digits, np.int64),
+        values=np.array(values, float).reshape(len(cases), CLASSES + 1),
+        tolerance=float(tolerance),
+        model_sha256=description["model"]["sha256"],
+    )
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return read_all(file, MOST_BYTES)
 
 
 def _mismatch(recognizer: Recognizer, folder: Path, vectors: _Vectors, failed: list[int], off: float) -> GoldenError:

@@ -12,6 +12,7 @@ from google.protobuf.message import DecodeError, Message
 from flaxdigits.errors import ModelError
 from flaxdigits.inference.contract import IR_VERSION, OPSET, find_violations
 from flaxdigits.inference.recognizer import CPU, open_session, read_model
+from flaxdigits.printable import printable
 
 ONNX_DOMAINS = ("", "ai.onnx")
 
@@ -83,7 +84,7 @@ def model_violations(model: onnx.ModelProto, operators: Counter[str]) -> list[st
         f"expected all weights in the one file, got {external} in another": external,
         f"expected ONNX's own operators only, got {', '.join(foreign)}": foreign,
     }
-    return [violation for violation, broken in found.items() if broken]
+    return [printable(violation) for violation, broken in found.items() if broken]
 
 
 def session_violations(content: bytes, name: str) -> list[str]:
@@ -92,7 +93,7 @@ def session_violations(content: bytes, name: str) -> list[str]:
         session = open_session(content, name, CPU)
     except ModelError as error:
         return [str(error).removeprefix(f"{name}: ")]
-    return find_violations(session.get_inputs(), session.get_outputs())
+    return [printable(violation) for violation in find_violations(session.get_inputs(), session.get_outputs())]
 
 
 def find_warnings(model: onnx.ModelProto) -> list[str]:

@@ -1,6 +1,8 @@
 """Recognizer: an ONNX model that keeps the contract; pixels in, digits and probabilities out."""
 
+import threading
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,15 +10,29 @@ import numpy as np
 import onnxruntime
 
 from flaxdigits.convention import is_images
+from flaxdigits.data.source import read_all
 from flaxdigits.errors import DataError, ModelError
 from flaxdigits.inference import shipped
-from flaxdigits.inference.contract import DIGIT, DIGITNESS, INPUT, OUTPUTS, PROBABILITIES, THRESHOLD, find_violations
+from flaxdigits.inference.contract import (
+    DIGIT,
+    DIGITNESS,
+    INPUT,
+    OUTPUTS,
+    PROBABILITIES,
+    THRESHOLD,
+    find_violations,
+    find_wrong_answer,
+)
 
 Provider = str | tuple[str, dict[str, str]]  # name, or name and options
 
 CPU = ("CPUExecutionProvider",)
 CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})  # TF32 rounds to 10 bits, more than the contract's tolerance
 EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
+MOST_BYTES = 2**31  # of a file; protobuf reads no larger ones
+# A stranger's file of a few kilobytes can ask for terabytes, or never end.
+MOST_MEMORY = 2**32  # bytes of the CPU for all models of a process: the largest file fits twice, as it is and packed
+DEADLINE = 300.0  # seconds, of one call of a model
 KNOWN_OUTPUTS = [tensor.name for tensor in (*OUTPUTS, DIGITNESS)]
 BATCH = 1000  # digits per call; the largest activation of the reference network then takes 12 MB
 
@@ -91,7 +107,7 @@ class Recognizer:
 
         Raises:
             DataError: for any other shape or dtype.
-            ModelError: if onnxruntime fails to run the model.
+            ModelError: if onnxruntime fails to run the model, or its answer breaks the contract.
         """
         if not is_images(images):
             found = f"{images.dtype} {list(images.shape)}" if isinstance(images, np.ndarray) else type(images).__name__
@@ -102,11 +118,25 @@ class Recognizer:
 
     def _read(self, images: np.ndarray) -> Prediction:
         try:
-            found = dict(zip(self._outputs, self._session.run(self._outputs, {INPUT.name: images}), strict=True))
+            found = dict(zip(self._outputs, self._run(images), strict=True))
         except Exception as error:  # onnxruntime's exceptions have no common parent but this
             raise ModelError(f"{self.name}: onnxruntime cannot run it: {_one_line(error)}") from error
+        wrong = find_wrong_answer(found, len(images))
+        if wrong:
+            raise ModelError(f"{self.name}: breaks the contract when it is run: {wrong}")
         digitness = found.get(DIGITNESS.name, np.ones(len(images), np.float32))
         return Prediction(found[DIGIT.name], found[PROBABILITIES.name], digitness)
+
+    def _run(self, images: np.ndarray) -> list[np.ndarray]:
+        """Runs the model, and ends it after DEADLINE, once the operator that is running then has ended."""
+        options = onnxruntime.RunOptions()
+        timer = threading.Timer(DEADLINE, setattr, (options, "terminate", True))
+        timer.daemon = True  # or the program would wait for it
+        timer.start()
+        try:
+            return self._session.run(self._outputs, {INPUT.name: images}, options)
+        finally:
+            timer.cancel()
 
 
 def read_model(path: Path) -> bytes:
@@ -115,10 +145,14 @@ def read_model(path: Path) -> bytes:
     Raises:
         ModelError: if it cannot be read.
     """
+    hint = "expected an .onnx file"
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            return read_all(file, MOST_BYTES)
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror}", "expected an .onnx file") from error
+        raise ModelError(f"{path}: {error.strerror}", hint) from error
+    except ValueError as error:
+        raise ModelError(f"{path}: {error}", hint) from error
 
 
 def open_session(
@@ -140,6 +174,8 @@ def open_session(
     options.log_severity_level = 4  # errors come as exceptions; on standard error they would come twice
     # By default onnxruntime reads the external data of bytes from the working directory. No file can be in a file.
     options.add_session_config_entry(EXTERNAL_DATA_FOLDER, str(Path(__file__, "none")))
+    limit_memory()
+    options.add_session_config_entry("session.use_env_allocators", "1")
     faster = (CUDA,) if CUDA[0] in onnxruntime.get_available_providers() else ()
     chosen = (*faster, *CPU) if providers is None else tuple(providers)
     try:
@@ -150,6 +186,14 @@ def open_session(
         return session
     except Exception as error:  # onnxruntime's exceptions have no common parent but this
         raise ModelError(f"{name}: not an ONNX model that onnxruntime can load: {_one_line(error)}") from error
+
+
+@cache
+def limit_memory() -> None:
+    """Makes the allocator of this process's models, which gives them MOST_MEMORY at most."""
+    kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
+    place = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use)
+    onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY}))
 
 
 def _one_line(error: Exception) -> str:

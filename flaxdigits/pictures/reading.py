@@ -17,6 +17,7 @@ from flaxdigits.pictures.normalization import to_mnist
 PictureFile = Path | str | bytes | BinaryIO
 Picture = PictureFile | Image.Image | np.ndarray
 
+PROGRAMS = ("EPS",)  # formats that are programs: Pillow hands them to Ghostscript
 ORIENTATION = 0x0112  # the EXIF tag
 HEIC = (".heic", ".heif")
 # Pillow's own table of suffixes imports 40 modules when it is filled, and holds formats that it cannot decode.
@@ -115,7 +116,7 @@ def _open(source: PictureFile) -> Image.Image:
     """Opens a picture with Pillow, HEIC with pillow-heif where that is installed."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
-        return Image.open(file)
+        image = Image.open(file)
     except UnidentifiedImageError:
         if not find_spec("pillow_heif"):
             raise
@@ -123,6 +124,10 @@ def _open(source: PictureFile) -> Image.Image:
 
         register_heif_opener()
         return Image.open(file)
+    if image.format in PROGRAMS:
+        image.close()
+        raise UnidentifiedImageError
+    return image
 
 
 @contextmanager

@@ -27,6 +27,7 @@ Moments = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 Streaming = Literal["auto", "on", "off"]
 
+MOST_BYTES = 2**14  # of a configuration file; `save` writes some 1,500
 MAX_PARAMETERS = 500_000_000  # 2 GB in float32, the most that one ONNX file can hold
 # No effect on the result: may change before a run is resumed. Data and weights are known by their content.
 NO_EFFECT = {"data", "replay_data", "initial_weights", "device", "streaming", "checkpoint_seconds"}
@@ -164,13 +165,9 @@ class TrainConfig:
         Raises:
             ConfigError: for a file that cannot be read, an unknown name, or a value of the wrong type or range.
         """
+        values = _read_toml(path)
         try:
-            values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
             return cls.from_dict(values | _given(changes))
-        except OSError as error:
-            raise ConfigError(f"{path}: {error.strerror}") from error
-        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise ConfigError(f"{path}: not TOML: {error}") from error
         except ConfigError as error:
             raise ConfigError(f"{path}: {error}") from error
 
@@ -183,6 +180,24 @@ class TrainConfig:
     def save(self, path: Path) -> None:
         """Writes the TOML form to a file."""
         atomic.write_text(path, self.to_toml())
+
+
+def _read_toml(path: Path | str) -> dict[str, Any]:
+    """Returns the values of a TOML file.
+
+    Raises:
+        ConfigError: if it cannot be read.
+    """
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ConfigError(f"{path}: expected a configuration of at most {MOST_BYTES:,} bytes")
+        return tomllib.loads(content.decode())
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number of too many digits, too many brackets
+        raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
@@ -235,6 +250,9 @@ def _check_types(config: Any, prefix: str = "") -> None:
 
 
 def _converted(kind: Any, value: Any, name: str) -> object:
+    numbers = value if isinstance(value, list | tuple) else [value]
+    if any(isinstance(number, int) and number.bit_length() > 63 for number in numbers):
+        raise ConfigError(f"{name}: expected integers of 64 bits")  # others may have too many digits to be shown
     if typing.get_origin(kind) is tuple:
         integers = isinstance(value, list | tuple) and all(type(item) is int for item in value)
         _check(integers, name, "a list of integers", value)
@@ -246,18 +264,10 @@ def _converted(kind: Any, value: Any, name: str) -> object:
     if kind in (int, float) and isinstance(value, np.integer):
         return kind(value)
     if kind is float and isinstance(value, int | np.floating) and not isinstance(value, bool):
-        value = _float(value)
+        value = float(value)
     _check(type(value) is kind, name, f"a value of type {kind.__name__}", repr(value))
     _check(kind is not float or math.isfinite(value), name, "a finite number", value)
     return value
-
-
-def _float(value: int | np.floating) -> float:
-    """Returns an integer as a float, infinity if it is too large for one."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 NO_AUGMENTATION = Augmentation(rotation=0, shear=0, scale=0, shift=0, elastic=0, anneal=0)

@@ -6,11 +6,13 @@ import zipfile
 
 import numpy as np
 import pytest
+from fuzzing.seeds import gzip_bomb, zip_bomb
 from packed import idx, npz, picture, zipped
 from PIL import Image
 
 import flaxdigits
 from flaxdigits.data.digits import Digits
+from flaxdigits.data.inputs import standard_input
 from flaxdigits.data.load import EMBEDDED, MNIST_TRAIN_SHA256, load
 from flaxdigits.errors import DataError
 
@@ -166,6 +168,9 @@ def npy(header):
 
 IMAGES = np.zeros((3, 28, 28), np.uint8)
 LARGEST = 2**32 - 1  # as a size in IDX
+BOMB = 2**27  # bytes, of which a thousandth is left when they are packed
+TOO_SMALL = "bytes when it is decompressed, for which it is too small a file"
+HEADER = ",".join(["label", *(f"pixel{i}" for i in range(784))]).encode() + b"\n"
 BAD_FILES = {
     "nothing": (b"", "empty"),
     "random bytes": (np.random.default_rng(0).bytes(5000), "not text, so not a CSV"),
@@ -208,6 +213,19 @@ BAD_FILES = {
     "npz with labels of text": (npz(x=IMAGES, y=np.array(["1"] * 3)), "labels"),
     "npz with writers of another length": (npz(images=IMAGES, writers=np.arange(2)), "3 writers"),
     "npz with writers that are floats": (npz(images=IMAGES, writers=np.zeros(3)), "writers"),
+    "npz with writers that are spans of time": (npz(images=IMAGES, writers=np.zeros(3, "m8[s]")), "writers"),
+    "npz as Python 2 wrote it": (npy("{'descr': '|u1', 'fortran_order': False, 'shape': (1L, 28, 28)}"), ""),
+    "gzip of many zeros": (gzip_bomb(BOMB), TOO_SMALL),
+    "gzip of many rows": (gzip_bomb(BOMB, repeated=b"0," * 783 + b"0\n"), TOO_SMALL),
+    "gzip of a large IDX": (gzip_bomb(BOMB, idx(IMAGES)[:16]), TOO_SMALL),
+    "gzip of a large zip": (gzip_bomb(BOMB, zipped({"train.csv": "label"})), TOO_SMALL),
+    "gzip of a long line": (gzip_bomb(BOMB, repeated=b"0,"), TOO_SMALL),
+    "zip of a large table": (zip_bomb("train.csv", BOMB), TOO_SMALL),
+    "zip of a large picture": (zip_bomb("0/a.png", BOMB), TOO_SMALL),
+    "npz of a large array": (zip_bomb("images.npy", BOMB), TOO_SMALL),
+    "one long line": (b"0," * 2**16, "its first line has more than 65,536 bytes"),
+    "a long line among others": (HEADER + b"0," * 2**19, "a line has more than 65,536 bytes"),
+    "a long cell": (HEADER + b"9" * 5000 + b",0" * 784, "row 1, label: .*99 [.]{3} 99"),
 }
 
 
@@ -289,3 +307,37 @@ def test_anything_else_is_a_data_error(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError):
         load(source)
+
+
+@pytest.mark.parametrize("name", ["/dev/zero", "standard input"])
+def test_what_never_ends_is_refused(name, monkeypatch):
+    monkeypatch.setattr("flaxdigits.data.source.read_all.__defaults__", (2**22,))
+    with open("/dev/zero", "rb") as zeros:  # noqa: PTH123
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(zeros))
+        with pytest.raises(DataError, match=f"^{name}: more than 4,194,304 bytes"):
+            standard_input() if name == "standard input" else load(name)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_line_ends_of_every_system_give_the_same_digits_across_blocks(tmp_path, mnist_train, to_csv, end):
+    some = mnist_train[:400]  # some 700 kB: three blocks, whose limits fall into lines and line ends
+    (tmp_path / "train.csv").write_bytes(to_csv(some).replace("\n", end).encode())
+    assert load(tmp_path / "train.csv").sha256 == some.sha256
+
+
+def test_no_name_in_a_zip_leads_out_of_it(tmp_path, few):
+    (tmp_path / "0").mkdir()
+    (tmp_path / "0" / "seven.png").write_bytes(picture(few.images[0]))
+    before = sorted(tmp_path.rglob("*"))
+    names = ["../0/a.png", f"{tmp_path}/0/b.png", "x/../../../0/c.png"]
+    path = tmp_path / "digits.zip"
+    path.write_bytes(zipped({name: picture(few.images[1]) for name in names}))
+    assert load(path).labels.tolist() == [0, 0, 0]
+    link = zipfile.ZipInfo("1/link.png")
+    link.external_attr = 0o120777 << 16  # a symbolic link, whose content is where it leads
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(link, f"{tmp_path}/0/seven.png")
+    with pytest.raises(DataError, match=rf"^{path}/1/link.png: not a picture that can be read$"):
+        load(path)
+    path.unlink()
+    assert sorted(tmp_path.rglob("*")) == before

@@ -9,6 +9,7 @@ from onnx import TensorProto, external_data_helper, helper, numpy_helper
 from flaxdigits.errors import ModelError
 from flaxdigits.inference.inspection import Inspection
 from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.printable import CONTROL
 
 UNREADABLE = {"not ONNX", "empty", "cut off"}
 NOT_A_FILE = {"a directory", "missing"}
@@ -223,3 +224,11 @@ def test_as_a_dictionary_it_is_json(tiny_model):
     assert found["path"] == str(tiny_model)
     assert found["opsets"] == {"": 17}
     assert list(found) == list(Inspection.__dataclass_fields__)
+
+
+def test_a_violation_is_one_line_whatever_an_operator_is_called(tmp_path):
+    found = inspect_model(
+        model_of([helper.make_node("Re\x1b[31m\nlu", ["x"], ["y"], domain="a\nb")], [tensor()]), tmp_path
+    )
+    assert r"got a\nb.Re\x1b[31m\nlu" in found.violations[0]
+    assert not CONTROL.search("".join(found.violations))

@@ -6,8 +6,10 @@ import numpy as np
 import onnxruntime
 import pytest
 from broken import BROKEN
+from fuzzing import seeds
 
 from flaxdigits.errors import DataError, ModelError
+from flaxdigits.inference import recognizer as recognizer_module
 from flaxdigits.inference import shipped
 from flaxdigits.inference.recognizer import BATCH, CPU, CUDA, Recognizer
 
@@ -221,3 +223,50 @@ def test_a_directory_is_refused_as_a_missing_file_is(tmp_path):
 
 def test_metadata_are_those_of_the_file(recognizer):
     assert recognizer.metadata == {"name": "tiny"}
+
+
+LIARS = {
+    "two rows for each digit": "probabilities tensor(float) [batch, 10] with a batch of 3, got [6, 10]",
+    "one row for all": "probabilities tensor(float) [batch, 10] with a batch of 3, got [1, 10]",
+    "digits of two for each": "digit tensor(int64) [batch] with a batch of 3, got [6]",
+    "nine columns": "probabilities tensor(float) [batch, 10] with a batch of 3, got [3, 9]",
+    "one digitness for all": "digitness tensor(float) [batch] with a batch of 3, got [1]",
+    "digit 10 and more": "digits from 0 to 9, got 10 to 10",
+    "negative digits": "digits from 0 to 9, got -10 to -10",
+    "NaN": "probabilities of 0 and more that sum to 1, got nan and sums of nan to nan",
+    "rows that sum to 10": "probabilities of 0 and more that sum to 1, got 1.0 and sums of 10.0 to 10.0",
+    "negative probabilities": "probabilities of 0 and more that sum to 1, got -0.8 and sums of 1.0 to 1.0",
+    "digitness of 10": "a digitness from 0 to 1, got 10.0 to 10.0",
+    "digitness of NaN": "a digitness from 0 to 1, got nan to nan",
+}
+
+
+@pytest.mark.parametrize("kind", seeds.liars())
+def test_an_answer_that_is_not_as_declared_is_a_model_error(kind, few):
+    lying = Recognizer(seeds.liars()[kind])  # what it declares keeps the contract
+    with pytest.raises(ModelError) as caught:
+        lying(few.images[:3])
+    found = re.sub(r"\d+\.\d+", lambda number: str(round(float(number[0]), 3)), str(caught.value))
+    assert found == f"model: breaks the contract when it is run: expected {LIARS[kind]}"
+
+
+def test_a_model_with_an_endless_loop_is_ended(monkeypatch, few):
+    monkeypatch.setattr(recognizer_module, "DEADLINE", 0.2)
+    endless = Recognizer(seeds.endless())
+    with pytest.raises(ModelError, match=r"^model: onnxruntime cannot run it: [^\n]*terminate flag[^\n]*$"):
+        endless(few.images)
+    assert Recognizer()(few.images).digits.shape == (20,)  # another model is not
+
+
+@pytest.mark.parametrize("kind", ["ConstantOfShape", "Expand", "Tile", "Range", "Pad"])
+def test_a_model_that_asks_for_more_memory_than_there_may_be_is_a_model_error(kind, few):
+    asking = Recognizer(seeds.scaled(kind, 2**31))  # floats: 8 GiB, which many a machine would give
+    with pytest.raises(ModelError, match=r"^model: onnxruntime cannot run it: [^\n]*([Mm]emory|bytes)[^\n]*$"):
+        asking(few.images[:1])
+    assert len(Recognizer(seeds.scaled(kind, 1000))(few.images[:1]).digits) == 1
+
+
+def test_a_file_without_an_end_is_refused(monkeypatch):
+    monkeypatch.setattr(recognizer_module, "MOST_BYTES", 2**22)
+    with pytest.raises(ModelError, match=r"^/dev/zero: more than 4,194,304 bytes[^\n]*; expected an .onnx file$"):
+        Recognizer("/dev/zero")

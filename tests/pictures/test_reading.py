@@ -1,14 +1,16 @@
 import io
 import subprocess
 import sys
+from contextlib import suppress
 
 import numpy as np
 import pytest
 from drawn import distance, encode, noisy, on_sheet, paper, rotated, upscaled, with_alpha
+from fuzzing import seeds
 from PIL import Image
 
 from flaxdigits.errors import DataError
-from flaxdigits.pictures.reading import picture_files, read_picture, to_grey
+from flaxdigits.pictures.reading import is_picture, picture_files, read_picture, to_grey
 
 Image.init()
 AVIF = pytest.param("AVIF", marks=pytest.mark.skipif("AVIF" not in Image.SAVE, reason="this Pillow is without AVIF"))
@@ -180,6 +182,7 @@ def test_a_damaged_picture_gives_an_image_or_a_data_error_of_one_line(few, form)
 
 READ_ONE = """
 import sys
+from contextlib import suppress
 from flaxdigits.data.inputs import read_input
 assert read_input(sys.argv[1]).name == sys.argv[1]
 loaded = {"load", "kaggle_csv", "idx", "archive", "digits"} & {name.rpartition(".")[2] for name in sys.modules
@@ -212,3 +215,28 @@ def test_without_pillow_heif_heic_is_a_data_error_that_says_what_to_install(few,
     monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name not in ("HEIF", "AVIF")])
     with pytest.raises(DataError, match="^photo.HEIC: not a picture that can be read; .* pip install pillow-heif"):
         read_picture(content, "photo.HEIC")
+
+
+def test_a_program_is_not_run_to_be_read(tmp_path, monkeypatch):
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    monkeypatch.setattr("PIL.EpsImagePlugin.gs_binary", None)  # Pillow looks for it once
+    path = tmp_path / "seven.png"  # known by its content, not by its name
+    path.write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 50 50\n%%EndComments\n0 0 50 50 rectfill\nshowpage\n"
+    )
+    with suppress(OSError), Image.open(path) as image:
+        image.load()
+    assert (tmp_path / "was-run").exists()  # so what follows can fail
+    (tmp_path / "was-run").unlink()
+    with pytest.raises(DataError, match="seven.png: not a picture that can be read$"):
+        read_picture(path)
+    assert not (tmp_path / "was-run").exists()
+    assert not is_picture(path)
+
+
+@pytest.mark.parametrize(("width", "height"), [(13_400, 13_400), (2**31 - 1, 2**31 - 1), (1, 200_000_000)])
+def test_a_picture_of_too_many_pixels_is_refused_by_its_header(width, height):
+    with pytest.raises(DataError, match="^picture: more than 178,956,970 pixels; scale it down first$"):
+        read_picture(seeds.png(width, height, content=b""))

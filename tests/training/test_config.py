@@ -60,7 +60,7 @@ def test_the_reference_is_the_original_recipe():
         ("[augmentation]\nrotate = 3", "augmentation.rotate: unknown name; did you mean augmentation.rotation?"),
         ("augmentation = 3", "augmentation: expected a table, got 3"),
         ("[augmentation]\nelastic_sigma = 0", "augmentation.elastic_sigma: expected from 3 to 28, got 0.0"),
-        (f"learning_rate = 1{400 * '0'}", "learning_rate: expected a finite number, got inf"),
+        (f"learning_rate = 1{400 * '0'}", "learning_rate: expected integers of 64 bits"),
         ("[augmentation]\nelastic = -0.5", "augmentation.elastic: expected from 0 to 28, got -0.5"),
     ],
 )
@@ -78,11 +78,33 @@ def test_types_are_checked_wherever_a_configuration_is_made():
         TrainConfig(epochs="5")
 
 
-@pytest.mark.parametrize("content", [b"epochs = ", b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"epochs = ",
+        b"\xff\xfe",
+        b"a = " + b"[" * 9000,
+        b"seed = " + b"9" * 5000,
+        b"hidden = [\n" + b"9" * 4290 + b"\n]",
+        b"hidden = [" + b"9" * 4290 + b", " + b"9" * 4290 + b"]",
+        b".".join([b"a"] * 10**5) + b" = 1",
+        b'hidden = "\\n"',
+    ],
+    ids=[
+        "cut off",
+        "not UTF-8",
+        "brackets",
+        "many digits",
+        "a wide layer",
+        "a product of many digits",
+        "large",
+        "a line end",
+    ],
+)
 def test_a_file_that_is_not_toml_is_refused(content, tmp_path):
     path = tmp_path / "config.toml"
     path.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"config\.toml: "):
+    with pytest.raises(ConfigError, match=r"config\.toml: [^\n]+$"):
         TrainConfig.from_toml(path)
 
 

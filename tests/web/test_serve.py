@@ -1,9 +1,14 @@
 """scripts/serve.py, by which `just web` serves the page."""
 
+import functools
+import http.client
+import http.server
 import ipaddress
+import re
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -78,3 +83,60 @@ def test_it_serves_to_this_machine_alone_unless_asked():
         assert [reachable(host, port) for host in (LOOPBACK, outside)] == [True, False]
     with serving("0.0.0.0", port):
         assert [reachable(host, port) for host in (LOOPBACK, outside)] == [True, True]
+
+
+@pytest.fixture
+def site(tmp_path):
+    """A folder that is served, as a function from a path to status, headers and content; a secret lies beside it."""
+    folder = tmp_path / "dist"
+    (folder / "pictures").mkdir(parents=True)
+    for name in ("index.html", "segmentation-worker.js", "pictures/7.txt"):
+        (folder / name).write_text(f"the {name}")
+    (tmp_path / "secret").write_text("the secret")
+    (folder / "link").symlink_to(tmp_path / "secret")
+    (folder / "linked").symlink_to(tmp_path)
+    with http.server.ThreadingHTTPServer((LOOPBACK, 0), functools.partial(serve.Handler, directory=folder)) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def get(path):
+            connection = http.client.HTTPConnection(LOOPBACK, server.server_port)
+            connection.request("GET", path)  # as it is: a client would resolve `..`
+            answer = connection.getresponse()
+            content = answer.read().decode()
+            connection.close()
+            return answer.status, answer.headers, content
+
+        yield get
+        server.shutdown()
+
+
+def test_its_own_files_are_served(site):
+    assert [site(path)[::2] for path in ("/", "/index.html?x=1", "/pictures/7.txt")] == [
+        (200, "the index.html"), (200, "the index.html"), (200, "the pictures/7.txt"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/pictures/", "/pictures", "/link", "/linked/secret", "/../secret", "/%2e%2e/secret", "/pictures/..%2f..%2fsecret",
+     "//../secret", "/none", "/%00", "/\\..\\secret"],
+)  # fmt: skip
+def test_no_folder_is_listed_and_nothing_outside_is_served(site, path):
+    status, headers, content = site(path)
+    assert status == 404
+    assert "secret" not in content
+    assert "7.txt" not in content
+    assert headers["Content-Security-Policy"] == serve.POLICY
+
+
+def test_every_response_has_a_policy_and_the_workers_its_own(site):
+    assert site("/")[1]["Content-Security-Policy"] == serve.POLICY
+    assert "unsafe-eval" not in serve.POLICY.replace("wasm-unsafe-eval", "")
+    for path in ("/segmentation-worker.js", "/segmentation-worker.js?1"):
+        assert site(path)[1]["Content-Security-Policy"] == serve.WORKER_POLICY
+    assert site("/")[1]["X-Content-Type-Options"] == "nosniff"
+
+
+def test_the_policy_of_the_response_is_no_wider_than_that_of_the_page():
+    page = re.search(r'Content-Security-Policy" content="([^"]+)"', (ROOT / "exports/web/index.html").read_text())[1]
+    assert set(page.split("; ")) <= set(serve.POLICY.split("; "))

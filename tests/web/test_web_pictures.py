@@ -162,6 +162,23 @@ def test_what_is_no_picture_gives_one_line(page):
     assert shows_nothing(page)
 
 
+SCRIPT = "window.wasRun = true; fetch('https://example.com/')"
+STRANGE = {
+    "a.svg": f'<svg xmlns="http://www.w3.org/2000/svg" width="9" onload="{SCRIPT}"><script>{SCRIPT}</script></svg>',
+    "a.html": f"<!doctype html><body onload='{SCRIPT}'><script>{SCRIPT}</script><img src=x onerror='{SCRIPT}'>",
+    "<img src=x onerror='window.wasRun = true'>.png": "no picture",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_could_hold_a_script_is_no_picture_and_is_not_run(page, log, name):
+    drop(page, name, STRANGE[name].encode())
+    shows(page, "#message", f"{name}: not a picture that can be read")
+    assert shows_nothing(page)
+    assert page.evaluate("window.wasRun") is None
+    assert page.locator("img[src=x]").count() == 0
+
+
 def test_drawing_begins_anew_after_a_picture(page, few):
     choose(page, "seven.png", png(255 - few.images[0]))
     draw(page, DRAWINGS[0])
