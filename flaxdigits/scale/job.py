@@ -131,7 +131,7 @@ def rows_of_groups(path: str) -> list[int]:
     """Returns the rows of each row group of a Parquet file.
 
     Raises:
-        DataError: if it is none, or has no pixels, or a column of a name that a part adds.
+        DataError: if it is none, or has no digits, or a column of a name that a part adds.
     """
     from pyarrow import ArrowException, parquet
 

@@ -1,5 +1,6 @@
-"""Pixels in Arrow tables: which columns hold them, and their values as images, checked row by row."""
+"""Digits in Arrow tables: which columns hold them, and their pixels, checked row by row."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -8,11 +9,14 @@ import numpy as np
 from flaxdigits.convention import INK, PIXELS, SIDE
 from flaxdigits.data.kaggle_csv import PIXEL_NAMES
 from flaxdigits.errors import DataError
+from flaxdigits.pictures.normalization import to_mnist
+from flaxdigits.pictures.reading import read_grey
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMN = "pixels"
+PICTURE = "image"  # a column of encoded pictures, as Hugging Face's data sets have it
 
 
 @dataclass(frozen=True)
@@ -46,18 +50,16 @@ class Rows:
 
 
 def pixel_columns(names: list[str], file: str) -> list[str]:
-    """Returns the columns that hold the pixels: `pixels`, or Kaggle's pixel0 to pixel783.
+    """Returns the columns that hold the digits: `pixels`, or Kaggle's pixel0 to pixel783, or `image`.
 
     Raises:
-        DataError: if there are neither.
+        DataError: if there are none.
     """
-    if COLUMN in names:
-        return [COLUMN]
-    missing = next((name for name in PIXEL_NAMES if name not in names), None)
-    if missing is None:
-        return list(PIXEL_NAMES)
+    for columns in ([COLUMN], PIXEL_NAMES, [PICTURE]):
+        if set(columns) <= set(names):
+            return columns
     found = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
-    raise DataError(f"{file}: expected a column {COLUMN}, or pixel0 to pixel783; got {found}")
+    raise DataError(f"{file}: expected a column {COLUMN} or {PICTURE}, or pixel0 to pixel783; got {found}")
 
 
 def images_of(batch: "pa.RecordBatch", columns: list[str], rows: Rows) -> np.ndarray:
@@ -66,12 +68,15 @@ def images_of(batch: "pa.RecordBatch", columns: list[str], rows: Rows) -> np.nda
     Args:
         batch: rows of a table.
         columns: as `pixel_columns` returns them. `pixels` is binary, 784 bytes in each row; or a list of 784 integers
-            or of 28 lists of 28, also of a fixed size or as a tensor.
+            or of 28 lists of 28, also of a fixed size or as a tensor. `image` has a picture of one digit in each row,
+            the bytes of a file, or a struct with these as `bytes`.
         rows: where the rows are, for messages.
 
     Raises:
         DataError: naming the first row with a missing value, or with one that is no integer from 0 to 255.
     """
+    if columns == [PICTURE]:
+        return _decoded(batch.column(PICTURE), rows)
     if columns == [COLUMN]:
         values = _unpacked(batch.column(COLUMN), rows)
     else:
@@ -80,6 +85,23 @@ def images_of(batch: "pa.RecordBatch", columns: list[str], rows: Rows) -> np.nda
     if flat.dtype != np.uint8:
         rows.check((flat >= 0) & (flat <= INK), f"pixels from 0 to {INK}", flat, PIXELS)
     return flat.astype(np.uint8, copy=False).reshape(-1, SIDE, SIDE)
+
+
+def _decoded(array: "pa.Array", rows: Rows) -> np.ndarray:
+    """Returns the digits of encoded pictures, as `read_picture` does; one in which nothing stands out is empty."""
+    from pyarrow import types
+
+    if types.is_struct(array.type) and "bytes" in array.type.names:
+        array = array.field("bytes")
+    _check_present(array, rows)
+    if not (types.is_binary(array.type) or types.is_large_binary(array.type)):
+        raise DataError(f"{rows.file}: expected pictures as bytes in column {PICTURE}, got {array.type}")
+    images = np.zeros((len(array), SIDE, SIDE), np.uint8)
+    for place, content in enumerate(array.to_pylist()):
+        grey = read_grey(content, f"{rows.file}, row {rows.first + place:,}")
+        with suppress(DataError):
+            images[place] = to_mnist(grey, rows.file)
+    return images
 
 
 def _unpacked(array: "pa.Array", rows: Rows) -> np.ndarray:

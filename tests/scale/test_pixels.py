@@ -1,9 +1,13 @@
+import io
+
 import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 from flaxdigits.data.kaggle_csv import PIXEL_NAMES
 from flaxdigits.errors import DataError
+from flaxdigits.pictures.reading import read_picture
 from flaxdigits.scale.pixels import Rows, images_of, pixel_columns
 
 ROWS = Rows("digits.parquet", first=101)
@@ -45,6 +49,27 @@ def test_the_columns_of_kaggle_are_read(few, dtype):
     batch = pa.record_batch([*(pa.array(column) for column in flat.T), pa.array(few.labels)], names)
     assert pixel_columns(names, "digits.parquet") == PIXEL_NAMES
     np.testing.assert_array_equal(images_of(batch, PIXEL_NAMES, ROWS), few.images)
+
+
+def encoded(image):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_pictures_in_a_column_are_read_as_files_are(few):
+    files = [encoded(image) for image in (*few.images, np.zeros((28, 28), np.uint8))]
+    expected = [*(read_picture(file) for file in files[:-1]), np.zeros((28, 28), np.uint8)]
+    for column in (pa.array(files), pa.array([{"bytes": file, "path": None} for file in files])):
+        found = images_of(pa.record_batch({"image": column}), ["image"], ROWS)
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("wrong", [b"no picture", None])
+def test_a_picture_in_a_column_that_cannot_be_read_is_named(few, wrong):
+    batch = pa.record_batch({"image": pa.array([encoded(few.images[0]), wrong])})
+    with pytest.raises(DataError, match=r"^digits.parquet, row 102: "):
+        images_of(batch, ["image"], ROWS)
 
 
 def replaced(row, value):
