@@ -50,7 +50,8 @@ def read_unit(unit: Unit, out: Path, recognizer: Recognizer, options: Options) -
         file.write("x")  # before the work, which may end the process
     try:
         if tries.stat().st_size > TRIES:
-            raise DataError(f"{unit.paths[0]}, from {unit.first:,} on: {TRIES} workers died reading {unit.part}")
+            place = f", row {unit.first:,}," if unit.groups else ""
+            raise DataError(f"{unit.paths[0]}{place} and what follows: {TRIES} workers died reading {unit.part}")
         table = read_pictures(unit, recognizer, options) if not unit.groups else read_rows(unit, recognizer, options)
         with atomic.replacing(out / unit.part) as beside:
             parquet.write_table(table, beside)
