@@ -102,18 +102,18 @@ def with_ray(folder: Path, out: Path, workers: int, kill: bool = False) -> Way:
 
 def actors() -> Iterator[int]:
     """Yields the workers of the cluster that this process has started."""
-    raylets = {int(path.parts[2]) for path in Path("/proc").glob("[0-9]*/stat") if parent(path) == os.getpid()}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        if parent(path) in raylets and b"ray::MapWorker" in path.with_name("cmdline").read_bytes():
-            yield int(path.parts[2])
+    found = [described(process) for process in Path("/proc").glob("[0-9]*")]
+    raylets = {pid for pid, parent, _ in found if parent == os.getpid()}
+    yield from (pid for pid, parent, command in found if parent in raylets and "ray::MapWorker" in command)
 
 
-def parent(stat: Path) -> int:
-    """Returns the parent of a process; 0 if it has ended."""
+def described(process: Path) -> tuple[int, int, str]:
+    """Returns the number of a process, its parent's and its command line; without the latter two if it has ended."""
     try:
-        return int(stat.read_text().rpartition(")")[2].split()[1])
+        parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
+        return int(process.name), parent, (process / "cmdline").read_text(errors="replace")
     except OSError:
-        return 0
+        return int(process.name), 0, ""
 
 
 def read_back(out: Path) -> np.ndarray:
