@@ -137,7 +137,7 @@ build: setup
 # Lock all packages to their newest versions, for Python 3.11 to 3.14 on all platforms
 lock:
     @uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade --no-emit-index-url \
-        --extra train --extra pages --extra heic --extra kaggle --group dev --custom-compile-command "just lock" \
+        --extra train --extra pages --extra heic --extra kaggle --extra ray --group dev --custom-compile-command "just lock" \
         --output-file requirements.txt pyproject.toml
 
 # Inject faults into trainings (signals, disks, damage), and compare what they end with; an hour (just faults --count 2)

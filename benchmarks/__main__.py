@@ -9,7 +9,7 @@ QUICK = ("cold_start", "reading", "photos", "gradients", "training")
 # These need other environments, Node.js and Chromium, the runs of `just ship`, or much time.
 NAMED = (
     *("peers", "gpu", "web", "pages", "refusal", "own_hand", "scale", "precisions", "seeds", "sizes", "sure"),
-    *("ablation", "pretraining", "record"),
+    *("ablation", "pretraining", "record", "ray_predict"),
 )
 
 

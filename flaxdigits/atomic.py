@@ -20,7 +20,8 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    beside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
+    # Not named by the process: those of two machines may have the same number, and a folder in common.
+    beside = path.with_name(f".{path.stem}.{os.urandom(6).hex()}{path.suffix}")
     try:
         yield beside
         sync(beside)

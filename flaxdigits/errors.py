@@ -15,6 +15,7 @@ FlaxdigitsError
 ├── ModelError                the file is not an ONNX model that keeps the contract
 ├── ExportError               the exported file does not reproduce the network's answers
 ├── GoldenError               a model does not reproduce its golden vectors
+├── PartsError                the folder of parts is of another reading, or the reading did not finish
 ├── SubmissionError           the submission breaks the competition's rules, or was not accepted
 └── MissingExtraError         an optional dependency is not installed
 
@@ -111,6 +112,10 @@ class ExportError(FlaxdigitsError):
 
 class GoldenError(FlaxdigitsError):
     """Golden vectors that a model does not reproduce, or that cannot be read."""
+
+
+class PartsError(FlaxdigitsError):
+    """A folder of parts that belongs to another reading, or one that could not be finished."""
 
 
 class SubmissionError(FlaxdigitsError):

@@ -13,6 +13,7 @@ EXTRAS = {
     ),
     "pages": ("cv2",),
     "kaggle": ("kaggle", "six"),
+    "ray": ("ray", "pyarrow"),
 }
 
 

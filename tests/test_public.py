@@ -27,7 +27,7 @@ NAMES = [
     "resume",
 ]
 HEAVY = {"jax", "jaxlib", "flax", "optax", "orbax", "jax2onnx", "onnx", "jaxtyping", "pandas", "matplotlib", "scipy",
-         "kaggle", "tomli_w", "filelock", "cv2"}  # fmt: skip
+         "kaggle", "tomli_w", "filelock", "cv2", "ray", "pyarrow"}  # fmt: skip
 BASE = [
     "data.load",
     "data.inputs",
@@ -41,6 +41,7 @@ BASE = [
     "lattice",
     "pages",
     "bulk",
+    "scale.engine",
     "evaluation",
     "submission",
     "runs",

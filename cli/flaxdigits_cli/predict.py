@@ -18,6 +18,7 @@ from flaxdigits_cli.reading import Files, Page, Single, exit_code, expanded, fin
 from flaxdigits_cli.show import check_picture, to_json
 
 Format = Literal["table", "csv", "json", "jsonl"]
+Engine = Literal["local", "ray"]
 
 COLUMNS = ("file", "line", "number", "digit", "probability", "digitness", "refused", "left", "top", "right", "bottom")
 REFUSED = "?"  # in the place of a digit
@@ -38,11 +39,22 @@ def run(
     annotate: Annotated[
         Path | None, typer.Option(metavar="OUT.png", help="Draw boxes and digits over the picture.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option("--engine", help="ray: Parquet or folders of any size, on one machine or a cluster.")
+    ] = "local",
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where --engine ray writes Parquet; started again, it goes on.")
+    ] = None,
 ) -> int:
     """Prints the digits that can be read, and the errors of the rest; returns 1 if there are any."""
     if min_confidence != min_confidence:
         raise typer.BadParameter("--min-confidence is not a number")
+    check_engine(engine, out, files, annotate is not None or output_format != "table")
     mode = find_mode(single, page)
+    if out:
+        from flaxdigits_cli.scale import read_at_scale
+
+        return read_at_scale(files, out, Options(find_model(model), mode, min_confidence))
     names, unread = expanded(files)
     if annotate and (len(names) != 1 or names[0] == STANDARD_INPUT):
         raise typer.BadParameter("--annotate takes one picture")
@@ -61,6 +73,16 @@ def run(
     for text in WRITERS[output_format](results, width):
         sys.stdout.write(printable(text.removesuffix("\n")) + "\n" if is_shown else text)
     return exit_code(names, unread)
+
+
+def check_engine(engine: Engine, out: Path | None, files: list[str], has_other_output: bool) -> None:
+    """Raises a usage error where options do not go together."""
+    if (engine == "ray") != (out is not None):
+        raise typer.BadParameter("--engine ray and --out DIR go together")
+    if out and has_other_output:
+        raise typer.BadParameter("--engine ray writes Parquet; --format and --annotate are of the local engine")
+    if out and STANDARD_INPUT in files:
+        raise typer.BadParameter("--engine ray reads files, not standard input")
 
 
 def write_annotated(picture: Path, readings: list[Reading], out: Path) -> None:

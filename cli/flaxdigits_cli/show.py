@@ -128,6 +128,48 @@ def print_above(console: "Console", message: str) -> None:
     console.print(printable(message), soft_wrap=True)
 
 
+@contextmanager
+def parts_bar(total: int, what: str) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
+    """Yields two functions: one moves the bar by some digits or files, the other prints a line above it.
+
+    Without a terminal there is no bar, but a line at each tenth.
+    """
+    from rich import progress as rich_progress
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False, markup=False)
+    if not console.is_terminal:
+        yield tenths(total, what), note
+        return
+    columns = (
+        rich_progress.BarColumn(bar_width=20),
+        rich_progress.TextColumn("{task.completed:,.0f} of {task.total:,.0f} {task.description}", markup=False),
+        rich_progress.TimeRemainingColumn(compact=True),
+        rich_progress.TextColumn("left"),
+    )
+    with rich_progress.Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(what, total=total)
+
+        def move(more: int) -> None:
+            bar.advance(task, more)
+            bar.update(task, description=f"{what}, {bar.tasks[0].speed or 0:,.0f} a second")
+
+        yield move, partial(bar.console.print, soft_wrap=True)
+
+
+def tenths(total: int, what: str) -> Callable[[int], None]:
+    """Returns a function that counts, and prints a line whenever another tenth is there."""
+    done = 0
+
+    def move(more: int) -> None:
+        nonlocal done
+        if 10 * (done + more) // total > 10 * done // total:
+            note(f"{done + more:,} of {total:,} {what}")
+        done += more
+
+    return move
+
+
 def print_pretraining(line: Callable[[str], None], progress: "Progress") -> None:
     """Prints a line at the end of each epoch of pretraining."""
     if progress.stage == "pretraining" and progress.ends_epoch:

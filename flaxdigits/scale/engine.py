@@ -1,0 +1,146 @@
+"""The engine: units through Ray Data to a pool of actors, each with a model in memory.
+
+Ray restarts an actor that dies, and gives its unit to one anew. A part has the name of its unit and replaces what is
+there in one step, so a unit that is read twice leaves one part.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from flaxdigits.bulk import Options
+from flaxdigits.errors import PartsError
+from flaxdigits.inference.recognizer import CPU, Recognizer
+from flaxdigits.scale.job import Job, Unit
+from flaxdigits.scale.parts import Part, finished_part, read_unit
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+CPUS = 1  # of an actor, and threads of its model: Parquet and pages are read by one thread too, so none waits
+AGAIN = "start it again: the parts that are there are not read again"
+
+
+class Reader:
+    """An actor: reads one unit after another with one model.
+
+    Args:
+        model: a reference to the content of the .onnx file.
+        out: the folder of parts.
+        options: how units are read.
+    """
+
+    def __init__(self, model: Any, out: Path, options: Options) -> None:
+        import ray
+
+        if find_spec("cv2"):
+            import cv2
+
+            cv2.setNumThreads(CPUS)
+        self._out, self._options = out, options
+        self._recognizer = Recognizer(ray.get(model), CPU, threads=CPUS)
+
+    def __call__(self, units: "pa.Table") -> "pa.Table":
+        """Reads units, one in each row; returns their parts."""
+        import pyarrow as pa
+
+        read = [read_unit(Unit(**row), self._out, self._recognizer, self._options) for row in units.to_pylist()]
+        counts = {"inputs": pa.int64(), "rows": pa.int64()}
+        schema = pa.schema({"name": pa.string()} | counts | {"errors": pa.list_(pa.string())})
+        return pa.Table.from_pylist([part._asdict() for part in read], schema=schema)
+
+
+def read_parts(job: Job) -> Iterator[Part]:
+    """Reads the units whose parts are not there yet, on the cluster at RAY_ADDRESS, or on the cores of this machine.
+
+    Args:
+        job: as planned. All machines have its inputs and its folder at the same paths, and flaxdigits installed.
+
+    Yields:
+        A part for each unit: first those of earlier runs, in order, then each as it is finished.
+
+    Raises:
+        PartsError: if the cluster cannot be reached, or the reading ends early.
+    """
+    units = []
+    for unit in job.units:
+        part = finished_part(unit, job.out)
+        if part:
+            yield part
+        else:
+            units.append(unit)
+    if not units:
+        return
+    for leftover in job.out.glob(".part-*"):  # of workers that were killed
+        leftover.unlink(missing_ok=True)
+    with cluster():
+        yield from read_units(job, units)
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Connects to Ray, unless the caller has: to the cluster at RAY_ADDRESS, or to a new one on this machine."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or a new cluster reports its use to Ray's makers
+    import ray
+
+    if ray.is_initialized():
+        yield
+        return
+    address = os.environ.get("RAY_ADDRESS") or "local"
+    try:
+        check_reachable(address)
+        new = {"include_dashboard": False} if address == "local" else {}
+        ray.init(address, log_to_driver=False, logging_level="ERROR", **new)
+    except Exception as error:  # ConnectionError, RuntimeError, ValueError, by what is wrong with the address
+        raise PartsError(f"Ray cannot be used at {address}: {one_line(error)}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def check_reachable(address: str) -> None:
+    """Raises an OSError if nothing answers at host:port, where Ray would try for minutes."""
+    import socket
+
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if port.isdecimal():
+        socket.create_connection((host, int(port)), timeout=10).close()
+
+
+def read_units(job: Job, units: list[Unit]) -> Iterator[Part]:
+    """Reads units with as many actors as the cluster has cores for; yields each part as it is finished."""
+    import logging
+
+    import pyarrow as pa
+    import ray
+    from ray.data import ActorPoolStrategy, DataContext
+
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
+    DataContext.get_current().enable_progress_bars = False
+    actors = max(1, min(len(units), int(ray.cluster_resources().get("CPU", 1)) // CPUS))
+    pool = ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1)  # another actor may be free before it
+    missing = {unit.part for unit in units}
+    try:
+        blocks = [pa.Table.from_pylist([unit._asdict()]) for unit in units]
+        arguments = (ray.put(job.model), job.out, job.options)
+        read = ray.data.from_arrow(blocks).map_batches(
+            Reader, fn_constructor_args=arguments, compute=pool, num_cpus=CPUS, batch_format="pyarrow"
+        )
+        for table in read.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            parts = [Part(**row) for row in table.to_pylist()]
+            missing -= {part.name for part in parts}
+            yield from parts
+    except ray.exceptions.RayError as error:
+        raise PartsError(f"{job.out}: the reading ended early: {one_line(error)}", AGAIN) from error
+    if missing:
+        raise PartsError(f"{job.out}: Ray returned without {len(missing)} parts, such as {min(missing)}", AGAIN)
+
+
+def one_line(error: BaseException) -> str:
+    """Returns the reason of an error of Ray: its last line, without the stacks of other processes."""
+    lines = str(getattr(error, "cause", None) or error).strip().splitlines()
+    return lines[-1].strip() if lines else type(error).__name__

@@ -1,0 +1,169 @@
+"""Ray itself: clusters of real processes, of which some are killed."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pyarrow import parquet
+
+from flaxdigits import Recognizer
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc"),
+]
+
+FILES, ROWS = 20, 3000  # each file is a part
+CLUSTER = """
+import sys
+from ray.cluster_utils import Cluster
+
+cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+second = cluster.add_node(num_cpus=1)
+print(cluster.address, flush=True)
+sys.stdin.readline()
+cluster.remove_node(second, allow_graceful=False)
+print("removed", flush=True)
+sys.stdin.readline()
+cluster.shutdown()
+"""
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, mnist_train, write_digits):
+    folder = tmp_path_factory.mktemp("inputs")
+    for file in range(FILES):
+        first = file * ROWS
+        write_digits(folder / f"{file:02}.parquet", mnist_train[first : first + ROWS], ROWS, first_id=first)
+    return folder
+
+
+@pytest.fixture
+def start(inputs, tmp_path):
+    """Returns a function that starts the program; it has ended, whatever the test did, when the test has."""
+    started = []
+
+    def start(**environment):
+        command = [sys.executable, "-m", "flaxdigits_cli.main", "predict", inputs, "--engine", "ray", "--out", "out"]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        started.append(subprocess.Popen(command, cwd=tmp_path, env=os.environ | environment, **pipes))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+def finish(process):
+    """Waits for the program; returns its exit code and what it printed."""
+    stdout, stderr = process.communicate(timeout=300)
+    return process.returncode, stdout, stderr
+
+
+def wait_for_work(process, out, cluster, count):
+    """Waits until there are parts, and some actors of a cluster that read others; returns these actors."""
+    while True:
+        parts, actors = len(times(out)), workers(cluster.pid)
+        if parts and len(actors) >= count:
+            assert parts < FILES
+            return actors
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def times(out):
+    """Returns the time of change of each part."""
+    return {path.name: path.stat().st_mtime_ns for path in out.glob("part-*")}
+
+
+def descendants(pid):
+    """Returns the processes that a process has started, and those that these have."""
+    parents = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            name_and_rest = status.read_text().rpartition(")")
+        except OSError:  # it has ended
+            continue
+        parents[int(status.parent.name)] = int(name_and_rest[2].split()[1])
+    found = [pid]
+    for parent in found:
+        found += [child for child, its_parent in parents.items() if its_parent == parent]
+    return found[1:]
+
+
+def workers(pid):
+    """Returns the actors of a cluster that a process has started."""
+    return [each for each in descendants(pid) if b"ray::MapWorker" in command_of(each)]
+
+
+def command_of(pid):
+    """Returns the command line of a process; nothing if it has ended, even if nobody has waited for it."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def check_rows(out, digits):
+    """Checks that the parts together have each row of the input once, with the digit that is read without Ray."""
+    table = parquet.read_table(out)
+    assert len(table) == FILES * ROWS
+    order = np.argsort(table["id"])
+    np.testing.assert_array_equal(table["id"].to_numpy()[order], np.arange(FILES * ROWS))
+    few = order[::100]
+    expected = Recognizer()(digits.images[: FILES * ROWS : 100])
+    np.testing.assert_array_equal(table["digit"].to_numpy()[few], expected.digits)
+    np.testing.assert_array_equal(table["label"].to_numpy()[order], digits.labels[: FILES * ROWS])
+    assert len(list(out.iterdir())) == FILES + 1  # and the manifest
+
+
+def test_a_worker_that_is_killed_loses_and_doubles_nothing(start, tmp_path, mnist_train):
+    process = start()
+    os.kill(wait_for_work(process, tmp_path / "out", process, 1)[0], signal.SIGKILL)
+    code, stdout, stderr = finish(process)
+    assert code == 0, stderr
+    assert f"out: {FILES * ROWS:,} rows in {FILES} parts; {FILES * ROWS:,} digits read now" in stdout
+    assert stdout.count("\n") == 1
+    assert all(line.endswith(f" of {FILES * ROWS:,} digits") for line in stderr.splitlines())
+    check_rows(tmp_path / "out", mnist_train)
+
+
+def test_killed_and_started_again_it_repeats_no_finished_part(start, tmp_path, mnist_train):
+    first = start()
+    wait_for_work(first, tmp_path / "out", first, 1)
+    of_ray = descendants(first.pid)
+    first.kill()
+    finish(first)
+    while any(map(command_of, of_ray)):  # Ray's processes end with the one that began them
+        time.sleep(0.05)
+    before = times(tmp_path / "out")
+    code, stdout, stderr = finish(start())
+    assert code == 0, stderr
+    assert f"{(FILES - len(before)) * ROWS:,} digits read now" in stdout
+    assert 0 < len(before) < FILES
+    assert before.items() <= times(tmp_path / "out").items()
+    check_rows(tmp_path / "out", mnist_train)
+
+
+def test_a_node_of_two_that_is_killed_loses_and_doubles_nothing(start, tmp_path, mnist_train):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    with subprocess.Popen(
+        [sys.executable, "-c", CLUSTER], env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}, **pipes
+    ) as cluster:
+        address = next(line.strip() for line in cluster.stdout if line.strip().count(":") == 1)
+        process = start(RAY_ADDRESS=address)
+        wait_for_work(process, tmp_path / "out", cluster, 2)
+        cluster.stdin.write("\n")
+        cluster.stdin.flush()
+        assert "removed" in cluster.stdout.readline()
+        code, _, stderr = finish(process)
+        cluster.stdin.write("\n")
+        cluster.stdin.flush()
+    assert code == 0, stderr
+    check_rows(tmp_path / "out", mnist_train)
