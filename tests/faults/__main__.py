@@ -53,7 +53,7 @@ def show(name: str, fault: Fault, trials: Trials, count: int) -> bool:
     lines = Counter(
         re.sub(r"run\d+|/tmp/\S+/", "RUN", re.sub(r"step \d+ of|of step \d+|\d{3,}", "step N", line)) for line in seen
     )
-    shown = "; ".join(f"{number} × {line}".replace("\n", " ") for line, number in lines.most_common())
+    shown = "; ".join(f"{number} times {line}".replace("\n", " ") for line, number in lines.most_common())
     print(f"| {name} | {len(seen)} | {runs} | {whole} | {shown} |", flush=True)
     return whole == runs
 
