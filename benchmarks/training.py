@@ -23,7 +23,7 @@ from flaxdigits import PRESETS, TrainConfig, load
 from flaxdigits.convention import CLASSES, PIXELS
 from flaxdigits.training.devices import make_mesh, replicated_sharding
 from flaxdigits.training.model import make_keys, make_model
-from flaxdigits.training.step import epoch_order, init_state, make_advance
+from flaxdigits.training.step import epoch_order, init_state, make_advance, take_rows
 
 BATCH_SIZES = (32, 128, 512, 2048)
 ROUNDS = 9
@@ -39,14 +39,14 @@ def ours(config: TrainConfig) -> Steps:
     model = make_model(config, make_keys(config.seed))
     graph = nnx.graphdef(model)
     mesh = make_mesh("auto", config.batch_size)
-    advance = make_advance(graph, config, steps, make_keys(0).augmentation, mesh)
+    advance = make_advance(graph, config, steps, make_keys(0).augmentation, mesh, take_rows)
     arrays = digits.images, digits.known_labels(), epoch_order(make_keys(0).shuffle, 0, len(digits))
-    images, labels, order = jax.device_put(arrays)
+    arrays = jax.device_put(arrays)
     state = jax.device_put(init_state(model, config, steps), replicated_sharding(mesh))  # as `advance` returns it
 
     def run(count: int) -> None:
         nonlocal state
-        state = jax.block_until_ready(advance(state, images, labels, order, int(state.step) + count))
+        state = jax.block_until_ready(advance(state, arrays, int(state.step) + count))
 
     return run
 

@@ -33,7 +33,7 @@ from benchmarks.tables import print_header, print_row
 from flaxdigits import atomic
 from flaxdigits.errors import DeviceError
 from flaxdigits.extras import install_command
-from flaxdigits.training.devices import local_devices
+from flaxdigits.training.devices import find_devices
 
 ROOT = Path(__file__).parents[2]
 # The trainings come first, as the others take GPU memory and keep it; the throughput has the time that is left.
@@ -86,7 +86,7 @@ def prepare_environment() -> None:
 def find_device(kind: str) -> jax.Device:
     """Returns the device, or exits where there is none."""
     try:
-        return local_devices(kind)[0]
+        return find_devices(kind)[0]
     except DeviceError:
         sys.exit(f"benchmarks: JAX finds no GPU here; it supports NVIDIA's after: {install_command('cuda')}")
 

@@ -70,7 +70,7 @@ def slice_rounds(loop: Loop, rounds: int) -> list[Rates]:
     def whole(state: TrainState) -> TrainState:
         assert loop.compiled
         last = int(state.step) + steps
-        return jax.block_until_ready(loop.compiled(state, *chunk.arrays, last))
+        return jax.block_until_ready(loop.compiled(state, chunk.arrays, last))
 
     ways = whole, partial(two_epochs, loop), partial(two_epochs, loop, validates=True)
     found = []

@@ -53,10 +53,10 @@ def _devices() -> list[str]:
     """Returns the devices that JAX can train on; none where JAX is not installed."""
     if missing("train"):
         return []
-    from flaxdigits.training.devices import describe_kind, local_devices
+    from flaxdigits.training.devices import describe_kind, find_devices
 
     try:
-        devices = local_devices("auto")
+        devices = find_devices("auto")
         return [f"{len(devices)} {describe_kind(devices[0])}"]
     except DeviceError as error:
         return [str(error)]

@@ -138,6 +138,8 @@ def advice(error: errors.FlaxdigitsError) -> str:
             )
         case errors.TrainingInterrupted():
             return f"resume with: flaxdigits train --resume {error.run}"
+        case errors.TrainingError() if "number of processes" in error.hint:
+            return f"resume with: flaxdigits train --resume {error.run}, in any number of processes"
         case errors.TrainingError() if "learning_rate" in error.hint:
             return "begin a new run with a lower --learning-rate"
     return error.hint
@@ -153,7 +155,10 @@ def interrupted() -> NoReturn:
 
 def fail(message: str, code: int) -> NoReturn:
     """Prints an error in one line and exits."""
-    print(f"flaxdigits: {printable(message)}", file=sys.stderr)
+    print(f"flaxdigits: {printable(message)}", file=sys.stderr, flush=True)
+    processes = sys.modules.get("flaxdigits.training.processes")
+    if processes and processes.connected:
+        os._exit(code)  # an exit in order would wait for the others, and they for this one
     sys.exit(code)
 
 

@@ -1,5 +1,9 @@
 """`flaxdigits train`."""
 
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -16,8 +20,6 @@ from flaxdigits_cli.outcome import compare, evaluate_finished, finish
 from flaxdigits_cli.show import note, training_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from flaxdigits.data.digits import Digits
     from flaxdigits.training.fit import Training
 
@@ -69,6 +71,16 @@ def run(
     streaming: Annotated[Streaming | None, option("streaming", "Whether digits are read while training.")] = None,
     device: Annotated[Device | None, option("device", "Device to train on.")] = None,
     seed: Annotated[int | None, option("seed", "The same seed gives the same weights.", metavar="N")] = None,
+    distributed: Annotated[
+        bool, typer.Option("--distributed", help="Train in several processes, which JAX finds in a cluster.")
+    ] = False,
+    coordinator: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Elsewhere: of the first process.")
+    ] = None,
+    processes: Annotated[int | None, typer.Option(metavar="N", min=1, help="Elsewhere: how many there are.")] = None,
+    process_id: Annotated[
+        int | None, typer.Option(metavar="I", min=0, help="Elsewhere: which one this is, from 0.")
+    ] = None,
     evaluate: Annotated[
         bool,
         typer.Option(
@@ -84,7 +96,12 @@ def run(
     check_exclusive(preset, config, resume, out, source, changes)
     if if_exists != "error" and not out:
         raise typer.BadParameter("name the run by --out", param_hint="--if-exists")
+    check_distributed(distributed, out or resume, coordinator, processes, process_id)
     require("train", "training")
+    if distributed:
+        from flaxdigits.training.processes import connect
+
+        connect(coordinator, processes, process_id)
     use_compilation_cache()
     if resume:
         recipe, start = resumed(resume)
@@ -95,6 +112,8 @@ def run(
         recipe = TrainConfig.from_toml(config, **changes) if config else base.changed(**changes)
         start = begun(read_data(recipe.data), recipe, out, if_exists)
     training = watch(recipe, start)
+    if not training.is_first:
+        return
     try:
         finish(training)
     except KeyboardInterrupt:
@@ -125,6 +144,21 @@ def check_exclusive(
         )
     if resume and any(value is not None for value in (preset, config, out, source, *changes.values())):
         raise typer.BadParameter("a run goes on with its own configuration; omit the rest", param_hint="--resume")
+
+
+def check_distributed(
+    distributed: bool, run: Path | None, coordinator: str | None, processes: int | None, process_id: int | None
+) -> None:
+    """Raises a usage error for options of several processes that do not go together."""
+    by_hand = (coordinator, processes, process_id)
+    if not distributed and any(value is not None for value in by_hand):
+        raise typer.BadParameter("only together with --distributed", param_hint="--coordinator")
+    if distributed and not run:
+        raise typer.BadParameter(
+            "name the run by --out or --resume, the same in all processes", param_hint="--distributed"
+        )
+    if len({value is None for value in by_hand}) > 1:
+        raise typer.BadParameter("--coordinator, --processes and --process-id go together", param_hint="--coordinator")
 
 
 def begun(digits: "Digits", config: TrainConfig, out: Path | None, if_exists: IfExists) -> "Start":
@@ -188,9 +222,25 @@ def note_resumed(run: Run) -> None:
         note(f"note: {run} has no checkpoint yet, so it begins at its first step")
 
 
+@contextmanager
+def results_only() -> Iterator[None]:
+    """Keeps standard output for results: gloo, by which processes on CPUs meet, would print its own lines there."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
 def watch(config: TrainConfig, start: "Start") -> "Training":
     """Trains with a progress bar and a line per epoch."""
-    with Interrupt() as interrupt, training_bar(config.batch_size) as (move, line):
+    from flaxdigits.training.processes import is_first
+
+    bar = training_bar(config.batch_size) if is_first() else nullcontext((None, lambda _: None))
+    with Interrupt() as interrupt, results_only(), bar as (move, line):
         training = start(on_progress=move, should_stop=interrupt.asked)
         epochs = "1 epoch" if config.epochs == 1 else f"{config.epochs} epochs"
         before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""

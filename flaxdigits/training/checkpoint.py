@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from functools import wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import numpy as np
@@ -21,17 +21,15 @@ from jax.sharding import Sharding
 from jaxtyping import Array
 
 from flaxdigits.errors import RunError, RunWarning
+from flaxdigits.training.processes import is_first
 from flaxdigits.training.step import TrainState
-
-if TYPE_CHECKING:
-    from orbax.checkpoint import v1 as ocp
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 KEPT = 2  # checkpoints: if the newest one is damaged, the training goes on from the one before
 STATE, RECORD = "state", "record"  # the parts of a checkpoint
-UNFINISHED = ".orbax-checkpoint-tmp"  # ends the name of a checkpoint that is being written
+UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of a checkpoint that is being written
 
 
 class Checkpoint(NamedTuple):
@@ -64,7 +62,8 @@ def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Saves a checkpoint under its step, whole or not at all; keeps the one before it, and removes older ones.
 
-    Returns when the files are on disk: the next step donates the state's memory.
+    Returns when the files are on disk: the next step donates the state's memory. All processes of the training save
+    together, and the first one writes.
 
     Raises:
         OSError: if it cannot be written; the earlier ones stay.
@@ -74,16 +73,27 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     if step in saved_steps(folder):
         return
     record = {"files": files, "files_sha256": sha256_of_files(files), "state_sha256": sha256_of_state(state)}
+    if is_first():
+        folder.mkdir(exist_ok=True)
+        remove_unfinished(folder)
     try:
-        with _open(folder, cleanup=True) as checkpointer:
-            checkpointer.save_checkpointables(step, {STATE: state, RECORD: record})
+        with _orbax(folder, set(range(jax.process_count()))) as (ocp, path):
+            ocp.save_checkpointables(path / str(step), {STATE: state, RECORD: record})
     except (OSError, ValueError) as error:
-        for unfinished in folder.glob(f"*{UNFINISHED}"):
-            shutil.rmtree(unfinished, ignore_errors=True)
+        remove_unfinished(folder)
         number = re.search(r"OS error (\d+)", str(error))  # TensorStore's spelling, in a ValueError
         if number is None:
             raise
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
+    if is_first():
+        for old in saved_steps(folder)[:-KEPT]:
+            shutil.rmtree(folder / str(old))
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Removes checkpoints whose writing has failed or was killed; they may fill the disk."""
+    for unfinished in folder.glob(f"*{UNFINISHED}*"):
+        shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def restore_checkpoint(abstract: TrainState, folder: Path, sharding: Sharding) -> Checkpoint | None:
@@ -113,10 +123,10 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
         return None, damaged
     arrays = jax.eval_shape(key_data, abstract)
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), arrays)
-    with _open(folder, cleanup=False) as checkpointer:
+    with _orbax(folder, {jax.process_index()}) as (_, path):
         for step in reversed(saved_steps(folder)):
             try:
-                saved = _load(checkpointer, step, target)
+                saved = _load(path / str(step), target)
             except Exception:  # of damaged files, TensorStore, Zarr, JSON and Orbax each have their own
                 damaged.append(step)
                 continue
@@ -127,26 +137,30 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
     return None, damaged
 
 
-def _load(checkpointer: "ocp.training.Checkpointer", step: int, target: TrainState) -> Checkpoint:
+def _load(path: Path, target: TrainState) -> Checkpoint:
     """Loads a checkpoint.
 
     Raises:
         ValueError: if it is not what was saved.
     """
-    record = _load_record(checkpointer, step)  # alone: where it fails, Orbax would leave the state's coroutine behind
-    state = checkpointer.load_checkpointables(step, {STATE: target})[STATE]
+    from orbax.checkpoint import v1 as ocp
+
+    record = _load_record(path)  # alone: where it fails, Orbax would leave the state's coroutine behind
+    state = ocp.load_checkpointables(path, {STATE: target})[STATE]
     if record["state_sha256"] != sha256_of_state(state):
         raise ValueError("the state has another hash")
     return Checkpoint(state, record["files"])
 
 
-def _load_record(checkpointer: "ocp.training.Checkpointer", step: int) -> dict[str, Any]:
+def _load_record(path: Path) -> dict[str, Any]:
     """Loads the record of a checkpoint: files, files_sha256, state_sha256.
 
     Raises:
         ValueError: if it is not what was saved.
     """
-    record = checkpointer.load_checkpointables(step, {RECORD: None})[RECORD]
+    from orbax.checkpoint import v1 as ocp
+
+    record = ocp.load_checkpointables(path, {RECORD: None})[RECORD]
     if record["files_sha256"] != sha256_of_files(record["files"]):
         raise ValueError("the files have another hash")
     return record
@@ -155,12 +169,10 @@ def _load_record(checkpointer: "ocp.training.Checkpointer", step: int) -> dict[s
 @in_own_thread
 def saved_files(folder: Path) -> dict[str, str]:
     """Returns the texts of the run's files in the newest checkpoint that has them whole; none without one."""
-    steps = saved_steps(folder)
-    if steps:
-        with _open(folder, cleanup=False) as checkpointer:
-            for step in reversed(steps):
-                with suppress(Exception):  # of damaged files, as above
-                    return _load_record(checkpointer, step)["files"]
+    with _orbax(folder, {jax.process_index()}) as (_, path):
+        for step in reversed(saved_steps(folder)):
+            with suppress(Exception):  # of damaged files, as above
+                return _load_record(path / str(step))["files"]
     return {}
 
 
@@ -203,23 +215,16 @@ def is_key(leaf: Array) -> bool:
 
 
 @contextmanager
-def _open(folder: Path, cleanup: bool) -> Iterator["ocp.training.Checkpointer"]:
-    """Opens the folder. Only the training process may clean up unfinished checkpoints: they may be its own."""
+def _orbax(folder: Path, processes: set[int]) -> Iterator[tuple[Any, Path]]:
+    """Yields Orbax, for these processes, and the folder's path in a form that it takes.
+
+    Each process restores for itself: the state is the same in all of them, and only the first one exports.
+    """
     from orbax.checkpoint import v1 as ocp  # takes a second, which no training that begins has to wait for
 
-    policies = ocp.training.preservation_policies
-    saving = ocp.training.save_decision_policies
-    with (
-        _without_log(),
-        _without_brackets(folder.resolve()) as path,  # Orbax takes absolute paths only
-        ocp.training.Checkpointer(
-            path,
-            save_decision_policy=saving.FixedIntervalPolicy(1),
-            preservation_policy=policies.LatestN(KEPT),
-            cleanup_tmp_directories=cleanup,
-        ) as checkpointer,
-    ):
-        yield checkpointer
+    options = ocp.options.MultiprocessingOptions(primary_host=min(processes), active_processes=processes)
+    with _without_log(), _without_brackets(folder.resolve()) as path, ocp.Context(multiprocessing_options=options):
+        yield ocp, path  # an absolute one
 
 
 @contextmanager
@@ -240,7 +245,6 @@ def _without_brackets(folder: Path) -> Iterator[Path]:
     if "[" not in str(folder):
         yield folder
         return
-    folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as temporary:
         link = Path(temporary) / "checkpoints"
         link.symlink_to(folder, target_is_directory=True)

@@ -18,6 +18,7 @@ from flaxdigits.convention import CLASSES, INK, SIDE
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Keys, Params, dtype_of, make_keys, merge
+from flaxdigits.training.processes import on_this_process
 
 MAPS = (12, 6)  # side of each convolution's output, units
 WINDOW, STRIDE = 5, 2
@@ -116,8 +117,9 @@ def pretrained_params(setup: Setup, on_progress: OnProgress, should_stop: Should
     state = loop.restore()
     while int(state.step) < stage.steps:
         state, _, _ = loop.run_epoch(state)
-        loop.save(state, now=int(state.step) == stage.steps)
+        loop.save_if_due(state)
+    loop.save(state)
     in_float32 = nnx.graphdef(nnx.eval_shape(lambda: make_conv_stack(config.changed(precision="float32"), stage.keys)))
-    network = merge(in_float32, state.final_params, state.variables)
+    network = merge(in_float32, *on_this_process((state.final_params, state.variables)))
     assert isinstance(network, ConvStack)
     return network.dense_params()

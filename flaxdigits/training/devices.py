@@ -1,7 +1,7 @@
-"""Devices: the local ones of one kind, as a mesh over which each batch is divided."""
+"""Devices: those of one kind, of all processes of the training, as a mesh over which each batch is divided."""
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
 
 from flaxdigits.errors import DeviceError
 from flaxdigits.extras import install_command
@@ -12,24 +12,27 @@ ACCELERATORS = {"gpu": "cuda", "tpu": "tpu"}
 
 
 def make_mesh(device: str, batch_size: int) -> Mesh:
-    """Returns a mesh over as many local devices as divide the batch evenly.
+    """Returns a mesh over as many devices as divide the batch evenly; over all of them if there are several processes.
 
     Args:
         device: "auto" for the fastest kind available, or "cpu", "gpu", "tpu".
         batch_size: digits per step, over all devices together.
 
     Raises:
-        DeviceError: if there is no such device.
+        DeviceError: if there is no such device, or if one of several processes would have no part of the batch.
     """
-    devices = local_devices(device)
+    devices = find_devices(device)
     count = max(n for n in range(1, len(devices) + 1) if batch_size % n == 0)
+    if jax.process_count() > 1 and count < len(devices):
+        problem = f"a batch of {batch_size} cannot be divided among the {len(devices)} devices of all processes"
+        raise DeviceError(problem, "choose another batch_size")
     return jax.make_mesh((count,), (BATCH_AXIS,), axis_types=(AxisType.Auto,), devices=devices[:count])
 
 
-def local_devices(device: str) -> list[jax.Device]:
-    """Returns this machine's devices of one kind, of the fastest kind for "auto"."""
+def find_devices(device: str) -> list[jax.Device]:
+    """Returns the devices of one kind, of the fastest kind for "auto"."""
     try:
-        return jax.local_devices(backend=None if device == "auto" else device)
+        return jax.devices(None if device == "auto" else device)
     except (RuntimeError, AssertionError) as error:  # the latter for an unknown name in JAX_PLATFORMS
         hint = f"JAX supports it after: {install_command(ACCELERATORS[device])}" if device in ACCELERATORS else ""
         raise DeviceError(f"no device of kind {device!r}: JAX finds {_kinds()}", hint) from error
@@ -46,9 +49,10 @@ def _kinds() -> str:
 def describe(mesh: Mesh) -> str:
     """Returns a description of the devices of a mesh, such as "2 gpu (NVIDIA H200)"."""
     first = mesh.devices.flat[0]
-    found = len(jax.local_devices(backend=first.platform))
+    found = len(jax.devices(first.platform))
     unused = "" if mesh.size == found else f" of {found}, since {found} does not divide the batch"
-    return f"{mesh.size} {describe_kind(first)}{unused}"
+    processes = f" of {jax.process_count()} processes" if jax.process_count() > 1 else ""
+    return f"{mesh.size} {describe_kind(first)}{processes}{unused}"
 
 
 def describe_kind(device: jax.Device) -> str:
@@ -58,13 +62,23 @@ def describe_kind(device: jax.Device) -> str:
 
 def memory_for_digits(mesh: Mesh) -> int:
     """Returns the bytes of digits that each device holds at most: half of the memory that JAX has there."""
-    limit = (mesh.devices.flat[0].memory_stats() or {}).get("bytes_limit")  # None on a CPU
+    limit = (mesh.local_devices[0].memory_stats() or {}).get("bytes_limit")  # None on a CPU
     return limit // 2 if limit else MEMORY_OF_CPU // mesh.size
+
+
+def on_one_device(kind: str | None = None) -> SingleDeviceSharding:
+    """Returns the sharding with everything on one device of this process, of a kind or of JAX's first choice."""
+    return SingleDeviceSharding(jax.local_devices(backend=kind)[0])
 
 
 def replicated_sharding(mesh: Mesh) -> NamedSharding:
     """Returns the sharding with a whole copy on each device."""
     return NamedSharding(mesh, PartitionSpec())
+
+
+def batches_sharding(mesh: Mesh) -> NamedSharding:
+    """Returns the sharding of a series of batches, each split evenly over the devices."""
+    return NamedSharding(mesh, PartitionSpec(None, BATCH_AXIS))
 
 
 def batch_sharding(mesh: Mesh) -> NamedSharding:

@@ -1,15 +1,17 @@
 """The epochs of a training: each is run, validated, recorded and saved."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 from flaxdigits import atomic
 from flaxdigits.errors import RunStorageError
+from flaxdigits.runs import Run
 from flaxdigits.training.compilation import memory_errors
 from flaxdigits.training.history import EpochReport, history_text, parse_history
 from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Params, merge
+from flaxdigits.training.processes import is_first, lost_processes, on_this_process, wait_for_all
 from flaxdigits.training.step import TrainState, make_schedule
 from flaxdigits.training.validation import validate
 
@@ -25,14 +27,20 @@ def train(
 
     Args:
         setup: of the training.
-        begin: called when the run is locked, before anything else.
+        begin: called when the run is locked, before anything else, by the first process.
         initial_params: as for `Loop.restore`.
         on_progress: as for `Loop`.
         should_stop: as for `Loop`.
     """
     run = setup.run
-    with storage_errors(setup.name), run.locked(setup.name):
-        begin()
+    with (
+        storage_errors(setup.name),
+        lost_processes(setup.name),
+        run.locked(setup.name) if is_first() else nullcontext(),
+    ):
+        if is_first():
+            begin()
+        wait_for_all("begun")
         loop = Loop(setup, on_progress, should_stop)
         loop.files = {run.data.name: run.data.read_text(encoding="utf-8")}
         state = loop.restore(initial_params)
@@ -44,24 +52,33 @@ def train(
                     state, rate, seconds = loop.run_epoch(state)
                 reports.append(report_epoch(loop, state, rate, seconds))
                 record(loop, reports)
-                loop.save(state, now=int(state.step) == setup.steps)
+                if int(state.step) < setup.steps:
+                    loop.save_if_due(state)
+                else:
+                    loop.save(state)
                 yield reports[-1]
         except GeneratorExit:  # the loop over the reports has ended early
             loop.save_before_exit(state)
             raise
         finally:
-            if reports and run.config.exists():
-                from flaxdigits.training.plots import plot_curves
-
-                plot_curves(reports, run.curves)
+            plot(reports, run)
 
 
 def record(loop: Loop, reports: list[EpochReport]) -> None:
     """Writes history.csv, and has the checkpoints hold it too."""
     path, text = loop.setup.run.history, history_text(reports)
-    loop.setup.run.check_exists(loop.setup.name)
-    atomic.write_text(path, text)
     loop.files |= {path.name: text}
+    if is_first():
+        loop.setup.run.check_exists(loop.setup.name)
+        atomic.write_text(path, text)
+
+
+def plot(reports: list[EpochReport], run: Run) -> None:
+    """Draws the learning curves."""
+    if reports and is_first() and run.config.exists():
+        from flaxdigits.training.plots import plot_curves
+
+        plot_curves(reports, run.curves)
 
 
 @contextmanager
@@ -77,7 +94,8 @@ def storage_errors(name: Path) -> Iterator[None]:
 def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds: float) -> EpochReport:
     """Returns the figures of an epoch, after validating the weights at its end."""
     config, steps = loop.setup.config, loop.setup.steps_per_epoch
-    figures = validate(merge(loop.graph, state.final_params, state.variables), loop.setup.validation)
+    model = merge(loop.graph, *on_this_process((state.final_params, state.variables)))
+    figures = validate(model, loop.setup.validation)
     return EpochReport(
         epoch=int(state.step) // steps,
         step=int(state.step),

@@ -1,7 +1,7 @@
 """The feed of an epoch's digits to the devices: all at once, or in chunks that are read while the devices train.
 
 A step takes its batch from arrays on the devices. These hold all digits in their own order where they fit there, and
-otherwise the digits of the next steps, in the epoch's order: the batches are the same.
+otherwise the batches of the next steps, of each batch a part on each device: the batches are the same.
 """
 
 import math
@@ -9,45 +9,46 @@ import mmap
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import NamedTuple, Protocol
 
 import jax
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import Mesh
 from jaxtyping import Array, Int, UInt8
 
-from flaxdigits.convention import PIXELS
+from flaxdigits.convention import PIXELS, SIDE
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.devices import memory_for_digits, replicated_sharding
+from flaxdigits.training.devices import batches_sharding, memory_for_digits, replicated_sharding
 from flaxdigits.training.examples import Examples
+from flaxdigits.training.step import Take, take_batch, take_rows
 
 CHUNK = 2**16  # digits, 51 MB: about a second of work on a CPU
 READERS = 128  # threads; each waits for one page at a time, and a network disk serves one thread 270 a second
 
 
 class Chunk(NamedTuple):
-    """Digits on the devices, and the steps that take them.
+    """Digits on the devices.
 
     Attributes:
-        images: uint8 [n, 28, 28].
-        labels: uint8 [n].
-        order: the rows in which batches are taken, int32 [n].
+        arrays: from which the feed's `take` takes a batch.
         end: the first step of the epoch, from 0, whose digits are not among them.
     """
 
-    images: UInt8[Array, "n 28 28"]
-    labels: UInt8[Array, " n"]
-    order: Int[Array, " n"]
+    arrays: tuple[Array, ...]
     end: int
-
-    @property
-    def arrays(self) -> tuple[Array, Array, Array]:
-        """Those that a step takes."""
-        return self.images, self.labels, self.order
 
 
 class Feed(Protocol):
-    """The training digits on their way to the devices."""
+    """The training digits on their way to the devices.
+
+    Attributes:
+        take: a batch from the arrays of a chunk, within a compiled step.
+    """
+
+    @property
+    def take(self) -> Take:
+        """Takes a batch from the arrays of a chunk, within a compiled step."""
 
     def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
         """Yields an epoch's chunks.
@@ -61,41 +62,47 @@ class Feed(Protocol):
 def make_feed(examples: Examples, rows: Int[np.ndarray, " n"], config: TrainConfig, mesh: Mesh) -> Feed:
     """Returns the feed of a training: in chunks where the digits do not fit on the devices.
 
+    So it is with several processes, each of which reads its own part of every batch.
+
     Args:
         examples: all of them.
         rows: of those to be trained on.
         config: of the training.
         mesh: the devices.
     """
-    streams = len(rows) * PIXELS > memory_for_digits(mesh) if config.streaming == "auto" else config.streaming == "on"
-    kind = StreamedFeed if streams else ResidentFeed
-    return kind(examples, rows, config.batch_size, replicated_sharding(mesh))
+    too_many = len(rows) * PIXELS > memory_for_digits(mesh)
+    streams = too_many if config.streaming == "auto" else config.streaming == "on"
+    kind = StreamedFeed if streams or jax.process_count() > 1 else ResidentFeed
+    return kind(examples, rows, config.batch_size, mesh)
 
 
 class ResidentFeed:
-    """All training digits on the devices."""
+    """All training digits on each device."""
 
-    def __init__(
-        self, examples: Examples, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding
-    ) -> None:
-        self.images, self.labels = jax.device_put((examples.images(rows), examples.labels(rows)), sharding)
-        self.steps, self.sharding = math.ceil(len(rows) / batch_size), sharding
+    take = staticmethod(take_rows)
+
+    def __init__(self, examples: Examples, rows: Int[np.ndarray, " n"], batch_size: int, mesh: Mesh) -> None:
+        self.sharding = replicated_sharding(mesh)
+        self.images, self.labels = jax.device_put((examples.images(rows), examples.labels(rows)), self.sharding)
+        self.steps = math.ceil(len(rows) / batch_size)
 
     def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
         """Yields the one chunk of the whole epoch."""
-        yield Chunk(self.images, self.labels, jax.device_put(order, self.sharding), self.steps)
+        yield Chunk((self.images, self.labels, jax.device_put(order, self.sharding)), self.steps)
 
 
 class StreamedFeed:
-    """Training digits that stay where they are, such as in a memory-mapped file, but for a chunk or two."""
+    """Training digits that stay where they are, such as in a memory-mapped file, but for a chunk or two.
 
-    def __init__(
-        self, examples: Examples, rows: Int[np.ndarray, " n"], batch_size: int, sharding: NamedSharding
-    ) -> None:
-        self.examples, self.rows, self.sharding = examples, rows, sharding
+    Each device has its own part of every batch.
+    """
+
+    take = staticmethod(take_batch)
+
+    def __init__(self, examples: Examples, rows: Int[np.ndarray, " n"], batch_size: int, mesh: Mesh) -> None:
+        self.examples, self.rows, self.batch_size, self.sharding = examples, rows, batch_size, batches_sharding(mesh)
         self.steps = math.ceil(len(rows) / batch_size)
         self.chunk_steps = min(max(1, CHUNK // batch_size), self.steps)
-        self.order = jax.device_put(np.arange(self.chunk_steps * batch_size, dtype=np.int32), sharding)
 
     def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
         """Yields chunks of equal length, each read while the one before is in use."""
@@ -116,13 +123,27 @@ class StreamedFeed:
 
     def read(self, order: Int[np.ndarray, " n"], start: int, readers: ThreadPoolExecutor) -> Chunk:
         """Returns the chunk that begins with a step; after the epoch's end it is filled up from its beginning."""
-        count = len(self.order)
-        positions = np.arange(count, dtype=np.int64) + start // self.chunk_steps * count
-        rows = self.rows[order[positions % len(order)]]
-        labels = self.examples.labels(rows)
-        images = np.concatenate(list(readers.map(self.examples.images, np.array_split(rows, READERS))))
-        images, labels = jax.device_put((images, labels), self.sharding)
-        return Chunk(images, labels, self.order, end=min(start + self.chunk_steps, self.steps))
+        shape = (self.chunk_steps, self.batch_size)
+        positions = np.arange(math.prod(shape), dtype=np.int64) + start * self.batch_size
+        rows = self.rows[order[positions % len(order)]].reshape(shape)
+        images = partial(self.images, rows, readers)
+        arrays = (
+            jax.make_array_from_callback((*shape, SIDE, SIDE), self.sharding, images),
+            jax.make_array_from_callback(shape, self.sharding, lambda part: self.labels(rows[part])),
+        )
+        return Chunk(arrays, end=min(start + self.chunk_steps, self.steps))
+
+    def images(
+        self, rows: Int[np.ndarray, "batches size"], readers: ThreadPoolExecutor, part: tuple[slice, ...]
+    ) -> UInt8[np.ndarray, "batches part 28 28"]:
+        """Returns the pictures of a device's part of the batches."""
+        own = rows[part[:2]]
+        pictures = readers.map(self.examples.images, np.array_split(own.ravel(), READERS))
+        return np.concatenate(list(pictures)).reshape(*own.shape, SIDE, SIDE)
+
+    def labels(self, rows: Int[np.ndarray, "batches part"]) -> UInt8[np.ndarray, "batches part"]:
+        """Returns the labels of a device's part of the batches."""
+        return self.examples.labels(rows.ravel()).reshape(rows.shape)
 
 
 @contextmanager

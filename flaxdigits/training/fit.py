@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any, Self
 from weakref import WeakSet
 
+import jax
+
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
 from flaxdigits.errors import ConfigError, RunError, RunExistsError
@@ -23,6 +25,7 @@ from flaxdigits.training.history import EpochReport
 from flaxdigits.training.loop import OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Params, make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
+from flaxdigits.training.processes import is_first, wait_for_all
 from flaxdigits.training.records import Provenance, load_again
 from flaxdigits.training.repair import repair, restore_data
 from flaxdigits.training.stopping import Stop
@@ -72,11 +75,14 @@ def fit(
         RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint stays.
         TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
     """
+    if out is None and jax.process_count() > 1:
+        raise ConfigError("out: expected the name of the run directory, the same in all processes, got none")
     run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
     if run.config.exists() and if_exists == "resume":
         refuse_another(run, config)
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
-    refuse_existing(run, if_exists)
+    if is_first():
+        refuse_existing(run, if_exists)
     setup = prepare(load(digits), config or TrainConfig(), run)
     check_sources(setup.config)
     return Training(run, setup, lambda: begin(setup, if_exists), 0, on_progress, should_stop)
@@ -106,7 +112,9 @@ def resume(
         TrainingError, TrainingInterrupted: as for `fit`.
     """
     run = Run.existing(run)
-    repair(run)
+    if is_first():
+        repair(run)
+    wait_for_all("repaired")
     config = TrainConfig.from_toml(run.config)
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = checked_provenance(run, setup)
@@ -124,7 +132,7 @@ def checked_provenance(run: Run, setup: Setup) -> Provenance:
     try:
         provenance.check(run, setup.examples.digits, setup.validation, setup.config)
     except RunError:
-        if not restore_data(run):
+        if not (is_first() and restore_data(run)):
             raise
         return checked_provenance(run, setup)
     return provenance
@@ -229,6 +237,7 @@ class Training(Iterator[EpochReport]):
         devices: a description, such as "2 gpu (NVIDIA H200)".
         advice: what would make the training faster; empty if nothing is known.
         step: steps taken at the latest checkpoint or epoch.
+        is_first: whether this is the first of several processes, or the only one: the one that writes the run.
     """
 
     def __init__(
@@ -242,6 +251,7 @@ class Training(Iterator[EpochReport]):
     ) -> None:
         self.run, self.config, self.devices, self.step = run, setup.config, describe(setup.mesh), step
         self.advice = FASTER_WITH_NEWER_JAX if needs_newer_jax(setup.mesh) else ""
+        self.is_first = is_first()
         self._steps_per_epoch = setup.steps_per_epoch
         self._stop = Stop(should_stop)
         watch = (on_progress or (lambda _: None), self._stop)

@@ -14,7 +14,7 @@ from typing import Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.sharding import Mesh
+from jax.sharding import Mesh, SingleDeviceSharding
 from jaxtyping import Array, Bool
 
 from flaxdigits.data.digits import Digits
@@ -27,6 +27,7 @@ from flaxdigits.training.devices import replicated_sharding
 from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import Chunk, Feed, make_feed
 from flaxdigits.training.model import Keys, Params
+from flaxdigits.training.processes import gathered, is_first, on_this_process, replicated, wait_for_all
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance
 
 Stage = Literal["pretraining", "training"]
@@ -89,9 +90,6 @@ class Loop:
     def __init__(self, setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> None:
         self.setup, self.on_progress, self.should_stop = setup, on_progress, should_stop
         self.graph = nnx.graphdef(nnx.eval_shape(self.make_model))
-        self.advance = make_advance(
-            self.graph, setup.config, setup.steps_per_epoch, setup.keys.augmentation, setup.mesh
-        )
         self.compiled: jax.stages.Compiled | None = None
         self.slice_steps = 1  # adapted to SLICE_SECONDS
         self.saved_at, self.saved_step = time.monotonic(), 0
@@ -118,18 +116,23 @@ class Loop:
         Args:
             initial_params: called without a checkpoint; None stands for the network's random ones.
         """
-        saved = restore_checkpoint(jax.eval_shape(self.init_state), self.setup.checkpoints, self.sharding)
+        device = self.setup.mesh.local_devices[0]
+        saved = restore_checkpoint(
+            jax.eval_shape(self.init_state), self.setup.checkpoints, SingleDeviceSharding(device)
+        )
+        wait_for_all("restored")
         if saved is not None:
             self.saved_step, self.files = int(saved.state.step), saved.files
-            set_aside(self.setup.checkpoints, after=self.saved_step)
-            return saved.state
+            if is_first():
+                set_aside(self.setup.checkpoints, after=self.saved_step)
+            return replicated(saved.state, self.sharding)
         params = initial_params()
-        with jax.default_device(self.setup.mesh.devices.flat[0]):
+        with jax.default_device(device):
             state = jax.jit(self.init_state)()
         if params is None:
-            return jax.device_put(state, self.sharding)
-        state = jax.device_put(state.with_params(params), self.sharding)
-        self.save(state, now=True)  # so that it does not depend on their source when it is resumed
+            return replicated(state, self.sharding)
+        state = replicated(state.with_params(params), self.sharding)
+        self.save(state)  # so that it does not depend on their source when it is resumed
         return state
 
     def run_epoch(self, state: TrainState) -> tuple[TrainState, float, float]:
@@ -146,16 +149,22 @@ class Loop:
                 chunk = next(chunks)
                 seconds += time.perf_counter() - began
                 if self.compiled is None:  # outside the seconds
-                    self.compiled = compile_step(self.advance.lower(state, *chunk.arrays, end))
-                    import_later()
-                while int(state.step) < start + chunk.end:
-                    self.stop_if_asked(state)  # never between an epoch's last step and its report
+                    self.compile(state, chunk)
+                while int(state.step) < start + chunk.end:  # never asked between an epoch's last step and its report
+                    self.slice_steps = self.save_or_stop(state)
                     state, took = self.take_slice(state, chunk, start + chunk.end)
                     seconds += took
                     self.report(state)
-                    if int(state.step) < end:  # the state at an epoch's end is saved after its report
-                        self.save(state)
         return state, (end - first) / seconds, seconds
+
+    def compile(self, state: TrainState, chunk: Chunk) -> None:
+        """Compiles the step, and begins to import what is needed later."""
+        setup = self.setup
+        advance = make_advance(
+            self.graph, setup.config, setup.steps_per_epoch, setup.keys.augmentation, setup.mesh, self.feed.take
+        )
+        self.compiled = compile_step(advance.lower(state, chunk.arrays, setup.steps))
+        import_later()
 
     def take_slice(self, state: TrainState, chunk: Chunk, end: int) -> tuple[TrainState, float]:
         """Returns the state some steps later, not past `end`, and the seconds that they took."""
@@ -163,7 +172,7 @@ class Loop:
         step = int(state.step)
         last = min(step + self.slice_steps, end)
         began = time.perf_counter()
-        state = jax.block_until_ready(self.compiled(state, *chunk.arrays, last))
+        state = jax.block_until_ready(self.compiled(state, chunk.arrays, last))
         took = time.perf_counter() - began
         self.slice_steps = max(1, min(2 * self.slice_steps, int((last - step) * SLICE_SECONDS / took)))
         return state, took
@@ -184,12 +193,22 @@ class Loop:
         where = f"by step {progress.step}, in epoch {progress.epoch}"
         return TrainingError(self.setup.name, f"{problem} {where}", "begin a new run with a lower learning_rate")
 
-    def stop_if_asked(self, state: TrainState) -> None:
-        """Saves the state and raises TrainingInterrupted where `should_stop` returns True."""
-        if self.should_stop():
-            self.save(state, now=True)
+    def save_or_stop(self, state: TrainState) -> int:
+        """Saves the state if it is time to; returns how many steps the next slice has.
+
+        All processes do the same: the first one measures, and any of them may be asked to stop.
+
+        Raises:
+            TrainingInterrupted: if `should_stop` returns True; the state is saved.
+        """
+        asked = gathered(self.should_stop(), self.is_due(), self.slice_steps)
+        stop, due, steps = asked[:, 0].any(), asked[0, 1], int(asked[0, 2])
+        if stop or due:
+            self.save(state)
+        if stop:
             done = f"stopped and saved at step {int(state.step)} of {self.setup.steps}"
             raise TrainingInterrupted(self.setup.name, done, f"flaxdigits.resume({str(self.setup.name)!r}) goes on")
+        return steps
 
     def progress(self, state: TrainState) -> Progress:
         """Returns the progress at a state that is not at step 0."""
@@ -205,24 +224,33 @@ class Loop:
             ends_epoch=taken == per_epoch,
         )
 
-    def save(self, state: TrainState, now: bool = False) -> None:
-        """Saves the state, now or if the last checkpoint is `checkpoint_seconds` old.
+    def is_due(self) -> bool:
+        """Returns whether the last checkpoint is `checkpoint_seconds` old."""
+        return time.monotonic() - self.saved_at >= self.setup.config.checkpoint_seconds
+
+    def save_if_due(self, state: TrainState) -> None:
+        """Saves the state if the last checkpoint is old enough, in the first process's time."""
+        if gathered(self.is_due())[0, 0]:
+            self.save(state)
+
+    def save(self, state: TrainState) -> None:
+        """Saves the state.
 
         Raises:
             TrainingError: if a number in it is not finite; the last checkpoint stays.
             OSError, RunStorageError: if it cannot be written.
         """
-        if now or time.monotonic() - self.saved_at >= self.setup.config.checkpoint_seconds:
-            if not all_finite(state):
-                raise self.failure("a weight became infinite or NaN", self.progress(state))
+        if not all_finite(on_this_process(state)):
+            raise self.failure("a weight became infinite or NaN", self.progress(state))
+        if is_first():
             self.setup.run.check_exists(self.setup.name)
-            save_checkpoint(Checkpoint(state, self.files), self.setup.checkpoints)
-            self.saved_at, self.saved_step = time.monotonic(), int(state.step)
+        save_checkpoint(Checkpoint(state, self.files), self.setup.checkpoints)
+        self.saved_at, self.saved_step = time.monotonic(), int(state.step)
 
     def save_before_exit(self, state: TrainState) -> None:
         """Saves the state, or warns that it cannot: when the interpreter exits, Orbax can no longer start threads."""
         if threading.main_thread().is_alive():
-            self.save(state, now=True)
+            self.save(state)
         elif self.saved_step < int(state.step):
             lost = f"not closed before exit, so the steps after step {self.saved_step} are lost"
             warnings.warn(f"{self.setup.name}: {lost}; use: with flaxdigits.fit(...) as training", stacklevel=2)

@@ -1,5 +1,6 @@
 """One training step, its state, and the steps of an epoch as one compiled loop."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -18,6 +19,9 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import batch_sharding, replicated_sharding
 from flaxdigits.training.model import Params, Variables, logits_of, merge, split
 from flaxdigits.training.precision import compiler_options
+
+Batch = tuple[UInt8[Array, "batch 28 28"], UInt8[Array, " batch"]]  # images and labels
+Take = Callable[[tuple[Array, ...], Int[Array, ""], int], Batch]  # of arrays, the batch's number in its epoch, its size
 
 
 @jax.tree_util.register_dataclass
@@ -79,7 +83,7 @@ def make_optimizer(config: TrainConfig, steps_per_epoch: int) -> optax.GradientT
 
 
 def make_advance(
-    graph: nnx.GraphDef, config: TrainConfig, steps_per_epoch: int, key: Key[Array, ""], mesh: Mesh
+    graph: nnx.GraphDef, config: TrainConfig, steps_per_epoch: int, key: Key[Array, ""], mesh: Mesh, take: Take
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that takes the steps from `state.step` to `last`, all in one epoch.
 
@@ -92,22 +96,17 @@ def make_advance(
         steps_per_epoch: counted with a short last batch.
         key: of the augmentation.
         mesh: over which each batch is divided.
+        take: a batch from the arrays that are on the devices.
     """
     optimizer = make_optimizer(config, steps_per_epoch)
 
     options = compiler_options(config.precision, mesh)
 
     @partial(jax.jit, donate_argnums=0, out_shardings=replicated_sharding(mesh), compiler_options=options)
-    def advance(
-        state: TrainState,
-        images: UInt8[Array, "n 28 28"],
-        labels: UInt8[Array, " n"],
-        order: Int[Array, " n"],
-        last: Int[Array, ""],
-    ) -> TrainState:
+    def advance(state: TrainState, arrays: tuple[Array, ...], last: Int[Array, ""]) -> TrainState:
         def body(step: Int[Array, ""], state: TrainState) -> TrainState:
-            rows = batch_rows(order, step % steps_per_epoch, config.batch_size)
-            batch, truth = (lax.with_sharding_constraint(a[rows], batch_sharding(mesh)) for a in (images, labels))
+            taken = take(arrays, step % steps_per_epoch, config.batch_size)
+            batch, truth = (lax.with_sharding_constraint(array, batch_sharding(mesh)) for array in taken)
             pixels = batch.astype(jnp.float32)
             if not config.augmentation.is_identity:
                 strength = annealed_strength(step, config.epochs * steps_per_epoch, config.augmentation.anneal)
@@ -133,6 +132,19 @@ def begin_epoch(state: TrainState, begins: Array) -> TrainState:
     return replace(state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct))
 
 
+def take_rows(arrays: tuple[Array, ...], batch: Int[Array, ""], size: int) -> Batch:
+    """Returns one batch of all digits: of images, labels, and the rows in the order of the epoch."""
+    images, labels, order = arrays
+    rows = batch_rows(order, batch, size)
+    return images[rows], labels[rows]
+
+
+def take_batch(arrays: tuple[Array, ...], batch: Int[Array, ""], _: int) -> Batch:
+    """Returns one batch of a chunk of them: of images [batches, size, 28, 28] and labels [batches, size]."""
+    images, labels = arrays
+    return images[batch % len(images)], labels[batch % len(labels)]
+
+
 def batch_rows(order: Int[Array, " n"], batch: Int[Array, ""], size: int) -> Int[Array, " size"]:
     """Returns the rows of one batch of a shuffled epoch; the last batch is filled up from the epoch's beginning."""
     return order[(batch * size + jnp.arange(size)) % len(order)]
@@ -153,6 +165,8 @@ def train_step(
     (value, (logits, variables)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
+    # A sum of floats, as the gradients: one all-reduce for all. Two at once may overtake each other on a CPU (gloo).
+    right = (logits.argmax(axis=1) == labels).sum(dtype=jnp.float32)
     return TrainState(
         params=params,
         variables=variables,
@@ -160,7 +174,7 @@ def train_step(
         ema=update_ema(state.ema, params, state.step, config.ema_decay, config.ema_ramp),
         step=state.step + 1,
         loss_sum=state.loss_sum + value,
-        correct=state.correct + (logits.argmax(axis=1) == labels).sum(),
+        correct=state.correct + right.astype(jnp.int32),
     )
 
 

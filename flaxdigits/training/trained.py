@@ -10,7 +10,7 @@ from flaxdigits.errors import RunUnfinishedError
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_checkpoint
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.devices import make_mesh, replicated_sharding
+from flaxdigits.training.devices import on_one_device
 from flaxdigits.training.history import EpochReport, parse_history
 from flaxdigits.training.model import make_graph, make_keys, make_model, merge
 from flaxdigits.training.step import init_state
@@ -38,7 +38,7 @@ def trained_model(run: Run) -> Trained:
     """
     config = replace(TrainConfig.from_toml(run.config), precision="float32")
     abstract = jax.eval_shape(lambda: init_state(make_model(config, make_keys(config.seed)), config, 1))
-    saved = restore_checkpoint(abstract, run.checkpoints, replicated_sharding(make_mesh("cpu", 1)))
+    saved = restore_checkpoint(abstract, run.checkpoints, on_one_device("cpu"))
     if saved is None:
         raise RunUnfinishedError(run.path, "no checkpoint in it yet", "flaxdigits.resume goes on with it")
     model = merge(make_graph(config), saved.state.final_params, saved.state.variables)

@@ -13,10 +13,9 @@ from flaxdigits.errors import TrainingInterrupted
 from flaxdigits.runs import Run
 from flaxdigits.training import feed
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.devices import make_mesh, replicated_sharding
+from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import ResidentFeed, StreamedFeed, make_feed
-from flaxdigits.training.step import batch_rows
 
 PLAIN = TrainConfig(added_pictures=0)
 COUNT, BATCH = 1000, 96  # 11 batches, the last of 40
@@ -45,18 +44,17 @@ def batches(source, order, step):
     found = []
     for chunk in source.chunks(order, step):
         for at in range(step, chunk.end):
-            taken = batch_rows(chunk.order, at, BATCH)
-            found.append((np.asarray(chunk.images[taken]), np.asarray(chunk.labels[taken])))
+            found.append(tuple(map(np.asarray, source.take(chunk.arrays, at, BATCH))))
         step = chunk.end
     return found
 
 
 @pytest.mark.parametrize("step", [0, 1, 3, 10])
 def test_both_feeds_give_the_same_batches_from_any_step_on(step, mnist_train, mapped, rows):
-    sharding = replicated_sharding(make_mesh("cpu", BATCH))
+    mesh = make_mesh("cpu", BATCH)
     order = np.random.default_rng(0).permutation(COUNT).astype(np.int32)
-    whole = batches(ResidentFeed(Examples(mnist_train, rows, PLAIN), rows, BATCH, sharding), order, step)
-    chunks = batches(StreamedFeed(Examples(mapped, rows, PLAIN), rows, BATCH, sharding), order, step)
+    whole = batches(ResidentFeed(Examples(mnist_train, rows, PLAIN), rows, BATCH, mesh), order, step)
+    chunks = batches(StreamedFeed(Examples(mapped, rows, PLAIN), rows, BATCH, mesh), order, step)
     assert len(whole) == len(chunks) == 11 - step
     for (images, labels), (streamed, their_labels) in zip(whole, chunks, strict=True):
         np.testing.assert_array_equal(images, streamed)
@@ -99,8 +97,8 @@ def reads_single_pages(path):
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_a_stream_that_ends_early_leaves_no_threads_and_the_file_as_it_was(mapped, rows, tmp_path):
     before = threading.active_count()
-    sharding = replicated_sharding(make_mesh("cpu", BATCH))
-    chunks = StreamedFeed(Examples(mapped, rows, PLAIN), rows, BATCH, sharding).chunks(rows[:COUNT] // 2, 0)
+    mesh = make_mesh("cpu", BATCH)
+    chunks = StreamedFeed(Examples(mapped, rows, PLAIN), rows, BATCH, mesh).chunks(rows[:COUNT] // 2, 0)
     next(chunks)
     assert reads_single_pages(tmp_path / "images")
     assert threading.active_count() > before

@@ -19,6 +19,7 @@ from flaxdigits.training.step import (
     loss_fn,
     make_advance,
     make_schedule,
+    take_rows,
     update_ema,
 )
 
@@ -39,14 +40,14 @@ class Slices:
         self.images, self.labels = jnp.asarray(digits.images[:count]), jnp.asarray(digits.labels[:count])
         self.steps = -(-count // config.batch_size)
         mesh = make_mesh("cpu", config.batch_size)
-        self.advance = make_advance(nnx.graphdef(self.model), config, self.steps, KEYS.augmentation, mesh)
+        self.advance = make_advance(nnx.graphdef(self.model), config, self.steps, KEYS.augmentation, mesh, take_rows)
         self.state = init_state(self.model, config, self.steps)
 
     def take(self, *lasts):
         for last in lasts:
             epoch = int(self.state.step) // self.steps
             order = epoch_order(KEYS.shuffle, epoch, len(self.images))
-            self.state = self.advance(self.state, self.images, self.labels, order, last)
+            self.state = self.advance(self.state, (self.images, self.labels, order), last)
         return self.state
 
 

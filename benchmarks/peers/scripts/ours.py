@@ -18,7 +18,7 @@ from flaxdigits.export.quantization import to_precision
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.model import DenseStack, make_keys, make_model
 from flaxdigits.training.precision import fastest_precision
-from flaxdigits.training.step import epoch_order, init_state, make_advance
+from flaxdigits.training.step import epoch_order, init_state, make_advance, take_rows
 
 PREDICTOR = (1152, 1152, 320)
 
@@ -28,14 +28,14 @@ def throughput(data, batch, precision, moments):
     config = replace(PRESETS["reference"], batch_size=batch, precision=precision, adam_moments=moments)
     steps = len(data["train_images"]) // batch
     model, keys, mesh = make_model(config, make_keys(0)), make_keys(0), make_mesh("auto", batch)
-    advance = make_advance(nnx.graphdef(model), config, steps, keys.augmentation, mesh)
+    advance = make_advance(nnx.graphdef(model), config, steps, keys.augmentation, mesh, take_rows)
     order = epoch_order(keys.shuffle, 0, len(data["train_images"]))
-    images, labels, order = jax.device_put((data["train_images"], data["train_labels"], order))
+    arrays = jax.device_put((data["train_images"], data["train_labels"], order))
     state = init_state(model, config, steps)
 
     def run(count):
         nonlocal state
-        state = jax.block_until_ready(advance(state, images, labels, order, int(state.step) + count))
+        state = jax.block_until_ready(advance(state, arrays, int(state.step) + count))
 
     serve(run, "first_step_seconds", "images_per_second", batch)
 
