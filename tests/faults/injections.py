@@ -202,7 +202,8 @@ def jumping_clock(trials: Trials, run: Run) -> list[str]:
         days = trials.random.randint(-4000, 4000)
         clock.write_text(f"{days:+d}d")
         jumps.append("(nothing)")
-    assert process.wait() == 0, process.stderr.read()
+    if process.wait():  # Orbax measures its patience by this clock
+        jumps[-1:] = [failure(process)]
     return jumps
 
 
