@@ -130,6 +130,16 @@ class Run:
         return pd.read_csv(self.history)
 
 
+@contextmanager
+def storage_errors(name: Path) -> Iterator[None]:
+    """Turns an OSError, such as that of a full disk, into a RunStorageError."""
+    try:
+        yield
+    except OSError as error:
+        hint = f"the last checkpoint is kept; once this is mended, flaxdigits.resume({str(name)!r}) goes on"
+        raise RunStorageError(name, f"cannot be written: {error.strerror or error}", hint) from error
+
+
 def follow(path: Path) -> Path:
     """Returns where a link points now; any other path as it is.
 

@@ -43,7 +43,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
     def end_headers(self) -> None:
         """Adds the policy."""
-        is_worker = self.path.partition("?")[0] == WORKER
+        is_worker = getattr(self, "path", "").partition("?")[0] == WORKER
         policy = WORKER_POLICY if is_worker else POLICY
         for name, value in {"Content-Security-Policy": policy, **HEADERS}.items():
             self.send_header(name, value)

@@ -12,8 +12,9 @@ from benchmarks.gpu.plan import NO_TIME, Plan
 from benchmarks.tables import print_header, print_row
 from flaxdigits import TrainConfig, load
 from flaxdigits.runs import Run
+from flaxdigits.training.epochs import report_epoch
 from flaxdigits.training.fit import prepare
-from flaxdigits.training.loop import Loop, report_epoch
+from flaxdigits.training.loop import Loop
 from flaxdigits.training.step import TrainState, epoch_order
 
 

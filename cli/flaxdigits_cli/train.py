@@ -1,6 +1,7 @@
 """`flaxdigits train`."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -157,6 +158,10 @@ def check_distributed(
         raise typer.BadParameter(
             "name the run by --out or --resume, the same in all processes", param_hint="--distributed"
         )
+    if coordinator and not re.fullmatch(r".+:\d+", coordinator):
+        raise typer.BadParameter(f"expected HOST:PORT, got {coordinator}", param_hint="--coordinator")
+    if processes and process_id and process_id >= processes:
+        raise typer.BadParameter(f"expected 0 to {processes - 1}, got {process_id}", param_hint="--process-id")
     if len({value is None for value in by_hand}) > 1:
         raise typer.BadParameter("--coordinator, --processes and --process-id go together", param_hint="--coordinator")
 
@@ -165,7 +170,7 @@ def begun(digits: "Digits", config: TrainConfig, out: Path | None, if_exists: If
     """Returns a function that makes a new training, or that goes on with the run that is there."""
     from flaxdigits.training.fit import fit
 
-    if out and if_exists == "resume" and Run(out).config.exists():
+    if out and if_exists == "resume" and Run(out).config.exists() and not is_connected():
         note_resumed(Run.existing(out))
     return partial(fit, digits, config, out, if_exists=if_exists)
 
@@ -204,7 +209,8 @@ def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
     from flaxdigits.training.fit import resume
 
     run = Run.existing(path)
-    note_resumed(run)
+    if not is_connected():
+        note_resumed(run)
     return TrainConfig.from_toml(run.config), partial(resume, run)
 
 
@@ -222,9 +228,19 @@ def note_resumed(run: Run) -> None:
         note(f"note: {run} has no checkpoint yet, so it begins at its first step")
 
 
+def is_connected() -> bool:
+    """Returns whether this process is one of several."""
+    from flaxdigits.training import processes
+
+    return processes.connected
+
+
 @contextmanager
 def results_only() -> Iterator[None]:
     """Keeps standard output for results: gloo, by which processes on CPUs meet, would print its own lines there."""
+    if not is_connected():
+        yield
+        return
     sys.stdout.flush()
     stdout = os.dup(1)
     os.dup2(2, 1)

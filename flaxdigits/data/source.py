@@ -78,7 +78,7 @@ class Source:
             DataError: if it cannot be read, or is too large.
         """
         with readable(self.name), self.open() as file:
-            return read_all(file)
+            return read_all(file, self.most if self.is_gzip() else MOST_HELD)
 
     def array(self) -> np.ndarray:
         """Returns the decompressed content, uint8 [n]; a file that is not compressed is memory-mapped, not read.

@@ -103,7 +103,8 @@ class Recognizer:
 
         Args:
             images: uint8 [n, 28, 28], 0 = paper, 255 = ink; n may be 0.
-            batch: digits per call of the model; a prediction does not depend on it.
+            batch: digits per call of the model; a prediction does not depend on it. All calls of a process share
+                4 GiB of memory.
 
         Raises:
             DataError: for any other shape or dtype.
@@ -135,6 +136,10 @@ class Recognizer:
         timer.start()
         try:
             return self._session.run(self._outputs, {INPUT.name: images}, options)
+        except Exception as error:  # onnxruntime's own says that a flag was set
+            if options.terminate:
+                raise TimeoutError(f"ended after {DEADLINE:.0f} s; a smaller batch takes less") from error
+            raise
         finally:
             timer.cancel()
 

@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from flaxdigits import __version__, atomic
 from flaxdigits.bulk import Options
@@ -172,6 +172,18 @@ def identity(paths: list[str]) -> str:
     return digest.hexdigest()
 
 
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Reads the manifest of an earlier run.
+
+    Raises:
+        PartsError: if it is damaged, or none.
+    """
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise PartsError(f"{path}: damaged, or of another program", "choose another folder") from error
+
+
 def claim(job: Job, identities: dict[str, str]) -> None:
     """Writes the manifest of a new folder of parts, or compares it with that of an earlier run.
 
@@ -184,7 +196,7 @@ def claim(job: Job, identities: dict[str, str]) -> None:
     }  # fmt: skip
     path = job.out / MANIFEST
     if path.exists():
-        before = json.loads(path.read_text(encoding="utf-8"))
+        before = read_manifest(path)
         other = [name for name in manifest if before.get(name) != manifest[name]]
         if other:
             problem = f"{job.out}: holds parts of another reading, which differs in {', '.join(other)}"

@@ -7,7 +7,7 @@ import numpy as np
 
 from flaxdigits import atomic
 from flaxdigits.bulk import Options, Result, read_file
-from flaxdigits.errors import DataError
+from flaxdigits.errors import DataError, PartsError
 from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.scale.job import Unit
 from flaxdigits.scale.pixels import Rows, images_of, pixel_columns
@@ -139,15 +139,22 @@ def picture_schema() -> "pa.Schema":
 
 
 def finished_part(unit: Unit, out: Path) -> Part | None:
-    """Returns the part of a unit that an earlier run has written; None if there is none."""
-    from pyarrow import parquet
+    """Returns the part of a unit that an earlier run has written; None if there is none.
+
+    Raises:
+        PartsError: if it is damaged.
+    """
+    from pyarrow import ArrowException, parquet
 
     path = out / unit.part
     if not path.exists():
         return None
-    with parquet.ParquetFile(path) as file:
-        errors = errors_of(file.read(["error"])) if not unit.groups else []
-        return Part(unit.part, unit.inputs, file.metadata.num_rows, errors, is_new=False)
+    try:
+        with parquet.ParquetFile(path) as file:
+            errors = errors_of(file.read(["error"])) if not unit.groups else []
+            return Part(unit.part, unit.inputs, file.metadata.num_rows, errors, is_new=False)
+    except (ArrowException, OSError) as error:
+        raise PartsError(f"{path}: damaged", "delete it, and run the command again") from error
 
 
 def errors_of(table: "pa.Table") -> list[str]:

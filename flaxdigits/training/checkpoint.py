@@ -69,25 +69,23 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         OSError: if it cannot be written; the earlier ones stay.
     """
     state, files = key_data(checkpoint.state), checkpoint.files
-    step = int(state.step)
-    if step in saved_steps(folder):
-        return
     record = {"files": files, "files_sha256": sha256_of_files(files), "state_sha256": sha256_of_state(state)}
     if is_first():
         folder.mkdir(exist_ok=True)
         remove_unfinished(folder)
     try:
         with _orbax(folder, set(range(jax.process_count()))) as (ocp, path):
-            ocp.save_checkpointables(path / str(step), {STATE: state, RECORD: record})
+            ocp.save_checkpointables(path / str(int(state.step)), {STATE: state, RECORD: record})
     except (OSError, ValueError) as error:
-        remove_unfinished(folder)
+        if is_first():
+            remove_unfinished(folder)
         number = re.search(r"OS error (\d+)", str(error))  # TensorStore's spelling, in a ValueError
         if number is None:
             raise
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
     if is_first():
         for old in saved_steps(folder)[:-KEPT]:
-            shutil.rmtree(folder / str(old))
+            shutil.rmtree(folder / str(old), ignore_errors=True)
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -127,7 +125,9 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
         for step in reversed(saved_steps(folder)):
             try:
                 saved = _load(path / str(step), target)
-            except Exception:  # of damaged files, TensorStore, Zarr, JSON and Orbax each have their own
+            except Exception as error:  # of damaged files, TensorStore, Zarr, JSON and Orbax each have their own
+                if is_passing(error):
+                    raise
                 damaged.append(step)
                 continue
             wrapped = jax.tree.map(
@@ -135,6 +135,12 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
             )
             return Checkpoint(wrapped, saved.files), damaged
     return None, damaged
+
+
+def is_passing(error: Exception) -> bool:
+    """Returns whether an error tells nothing about the files: the disk or the memory may have what is needed later."""
+    is_of_system = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+    return is_of_system or isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
 def _load(path: Path, target: TrainState) -> Checkpoint:

@@ -1,17 +1,16 @@
 """The epochs of a training: each is run, validated, recorded and saved."""
 
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import ExitStack, contextmanager
 
 from flaxdigits import atomic
-from flaxdigits.errors import RunStorageError
-from flaxdigits.runs import Run
+from flaxdigits.runs import Run, storage_errors
 from flaxdigits.training.compilation import memory_errors
 from flaxdigits.training.history import EpochReport, history_text, parse_history
 from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Params, merge
 from flaxdigits.training.processes import is_first, lost_processes, on_this_process, wait_for_all
+from flaxdigits.training.records import Provenance
 from flaxdigits.training.step import TrainState, make_schedule
 from flaxdigits.training.validation import validate
 
@@ -33,14 +32,13 @@ def train(
         should_stop: as for `Loop`.
     """
     run = setup.run
-    with (
-        storage_errors(setup.name),
-        lost_processes(setup.name),
-        run.locked(setup.name) if is_first() else nullcontext(),
-    ):
+    with lost_processes(setup.name), locked(setup):
         if is_first():
-            begin()
+            with storage_errors(setup.name):
+                begin()
         wait_for_all("begun")
+        if not is_first():
+            check_same(setup)
         loop = Loop(setup, on_progress, should_stop)
         loop.files = {run.data.name: run.data.read_text(encoding="utf-8")}
         state = loop.restore(initial_params)
@@ -61,7 +59,32 @@ def train(
             loop.save_before_exit(state)
             raise
         finally:
-            plot(reports, run)
+            with storage_errors(setup.name):
+                plot(reports, run)
+
+
+@contextmanager
+def locked(setup: Setup) -> Iterator[None]:
+    """Keeps other trainings out of the run; the first process holds the lock for all of them."""
+    if is_first():
+        with storage_errors(setup.name), ExitStack() as stack:
+            stack.enter_context(setup.run.locked(setup.name))
+            held = stack.pop_all()
+        with held:
+            yield
+    else:
+        yield
+
+
+def check_same(setup: Setup) -> None:
+    """Checks that this process trains on what the first one has begun with.
+
+    Raises:
+        RunError: naming the difference: the processes would train different networks, or wait for each other.
+    """
+    begun = Provenance.read(setup.run.data)
+    begun.check(setup.run, setup.examples.digits, setup.validation, setup.config)
+    begun.check_added(setup.run, setup.examples)
 
 
 def record(loop: Loop, reports: list[EpochReport]) -> None:
@@ -70,7 +93,8 @@ def record(loop: Loop, reports: list[EpochReport]) -> None:
     loop.files |= {path.name: text}
     if is_first():
         loop.setup.run.check_exists(loop.setup.name)
-        atomic.write_text(path, text)
+        with storage_errors(loop.setup.name):
+            atomic.write_text(path, text)
 
 
 def plot(reports: list[EpochReport], run: Run) -> None:
@@ -79,16 +103,6 @@ def plot(reports: list[EpochReport], run: Run) -> None:
         from flaxdigits.training.plots import plot_curves
 
         plot_curves(reports, run.curves)
-
-
-@contextmanager
-def storage_errors(name: Path) -> Iterator[None]:
-    """Turns an OSError, such as that of a full disk, into a RunStorageError."""
-    try:
-        yield
-    except OSError as error:
-        hint = f"the last checkpoint is kept; once this is mended, flaxdigits.resume({str(name)!r}) goes on"
-        raise RunStorageError(name, f"cannot be written: {error.strerror or error}", hint) from error
 
 
 def report_epoch(loop: Loop, state: TrainState, steps_per_second: float, seconds: float) -> EpochReport:

@@ -25,7 +25,7 @@ from flaxdigits.training.history import EpochReport
 from flaxdigits.training.loop import OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Params, make_keys, make_model
 from flaxdigits.training.precision import fastest_precision, needs_newer_jax
-from flaxdigits.training.processes import is_first, wait_for_all
+from flaxdigits.training.processes import gathered, is_first, wait_for_all
 from flaxdigits.training.records import Provenance, load_again
 from flaxdigits.training.repair import repair, restore_data
 from flaxdigits.training.stopping import Stop
@@ -78,7 +78,7 @@ def fit(
     if out is None and jax.process_count() > 1:
         raise ConfigError("out: expected the name of the run directory, the same in all processes, got none")
     run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
-    if run.config.exists() and if_exists == "resume":
+    if if_exists == "resume" and gathered(run.config.exists())[0, 0]:  # as the first process sees it
         refuse_another(run, config)
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
     if is_first():
@@ -128,13 +128,15 @@ def checked_provenance(run: Run, setup: Setup) -> Provenance:
     Raises:
         RunError: if it has, or if data.json is damaged beyond repair.
     """
+    checked = run, setup.examples.digits, setup.validation, setup.config
     provenance = Provenance.read(run.data)
     try:
-        provenance.check(run, setup.examples.digits, setup.validation, setup.config)
+        provenance.check(*checked)
     except RunError:
         if not (is_first() and restore_data(run)):
             raise
-        return checked_provenance(run, setup)
+        provenance = Provenance.read(run.data)
+        provenance.check(*checked)
     return provenance
 
 

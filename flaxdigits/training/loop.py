@@ -19,15 +19,15 @@ from jaxtyping import Array, Bool
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.errors import TrainingError, TrainingInterrupted
-from flaxdigits.runs import Run
-from flaxdigits.training.checkpoint import Checkpoint, restore_checkpoint, save_checkpoint, set_aside
+from flaxdigits.runs import Run, storage_errors
+from flaxdigits.training.checkpoint import Checkpoint, restore_checkpoint, save_checkpoint, set_aside, sha256_of_state
 from flaxdigits.training.compilation import compile_step, import_later
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
 from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import Chunk, Feed, make_feed
 from flaxdigits.training.model import Keys, Params
-from flaxdigits.training.processes import gathered, is_first, on_this_process, replicated, wait_for_all
+from flaxdigits.training.processes import gathered, is_first, on_this_process, replicated
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance
 
 Stage = Literal["pretraining", "training"]
@@ -92,7 +92,7 @@ class Loop:
         self.graph = nnx.graphdef(nnx.eval_shape(self.make_model))
         self.compiled: jax.stages.Compiled | None = None
         self.slice_steps = 1  # adapted to SLICE_SECONDS
-        self.saved_at, self.saved_step = time.monotonic(), 0
+        self.saved_at, self.saved_step = time.monotonic(), -1
         self.sharding = replicated_sharding(setup.mesh)
         self.files: dict[str, str] = {}  # of the run directory, for the checkpoints
 
@@ -120,7 +120,7 @@ class Loop:
         saved = restore_checkpoint(
             jax.eval_shape(self.init_state), self.setup.checkpoints, SingleDeviceSharding(device)
         )
-        wait_for_all("restored")
+        check_equal(saved, self.setup.name)
         if saved is not None:
             self.saved_step, self.files = int(saved.state.step), saved.files
             if is_first():
@@ -234,17 +234,20 @@ class Loop:
             self.save(state)
 
     def save(self, state: TrainState) -> None:
-        """Saves the state.
+        """Saves the state, unless it is saved already.
 
         Raises:
             TrainingError: if a number in it is not finite; the last checkpoint stays.
-            OSError, RunStorageError: if it cannot be written.
+            RunStorageError: if it cannot be written.
         """
+        if int(state.step) == self.saved_step:
+            return
         if not all_finite(on_this_process(state)):
             raise self.failure("a weight became infinite or NaN", self.progress(state))
         if is_first():
             self.setup.run.check_exists(self.setup.name)
-        save_checkpoint(Checkpoint(state, self.files), self.setup.checkpoints)
+        with storage_errors(self.setup.name):
+            save_checkpoint(Checkpoint(state, self.files), self.setup.checkpoints)
         self.saved_at, self.saved_step = time.monotonic(), int(state.step)
 
     def save_before_exit(self, state: TrainState) -> None:
@@ -252,8 +255,20 @@ class Loop:
         if threading.main_thread().is_alive():
             self.save(state)
         elif self.saved_step < int(state.step):
-            lost = f"not closed before exit, so the steps after step {self.saved_step} are lost"
+            lost = f"not closed before exit, so the steps after step {max(self.saved_step, 0)} are lost"
             warnings.warn(f"{self.setup.name}: {lost}; use: with flaxdigits.fit(...) as training", stacklevel=2)
+
+
+def check_equal(saved: Checkpoint | None, name: Path) -> None:
+    """Checks that all processes have restored the same checkpoint.
+
+    Raises:
+        TrainingError: if they have not, as where one does not see the others' disk.
+    """
+    step, word = (-1, 0) if saved is None else (int(saved.state.step), int(sha256_of_state(saved.state)[:7], 16))
+    if (gathered(step, word) != (step, word)).any():
+        problem = "the processes have restored different checkpoints"
+        raise TrainingError(name, problem, "the run directory has to be on a disk that all of them see")
 
 
 @jax.jit

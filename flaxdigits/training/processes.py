@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding
 
-from flaxdigits.errors import DeviceError, TrainingError
+from flaxdigits.errors import DeviceError, FlaxdigitsError, TrainingError
 
 T = TypeVar("T")
 
@@ -35,10 +35,11 @@ def connect(coordinator: str | None = None, processes: int | None = None, proces
         DeviceError: if they cannot be found or reached.
     """
     global connected
-    jax.config.update("jax_enable_recoverability", True)  # or JAX aborts this process where another one is lost
+    jax.config.update("jax_enable_recoverability", True)  # or JAX aborts this process whenever another one is lost
     try:
         jax.distributed.initialize(coordinator, processes, process_id, heartbeat_timeout_seconds=LOST_AFTER)
-    except (ValueError, RuntimeError, jax.errors.JaxRuntimeError) as error:
+        jax.devices()  # now, since it waits for the others too
+    except (ValueError, RuntimeError) as error:
         problem = " ".join(str(error).split())
         raise DeviceError(f"the processes do not find each other: {problem}") from error
     connected = True
@@ -94,6 +95,8 @@ def lost_processes(name: Path) -> Iterator[None]:
     """
     try:
         yield
+    except FlaxdigitsError:
+        raise
     except Exception as error:  # JAX's own, or one of Orbax's that has its text
         reason = str(error).partition("\n")[0]
         if jax.process_count() == 1 or not any(sign in reason for sign in SIGNS_OF_LOSS):

@@ -43,4 +43,4 @@ def trained_model(run: Run) -> Trained:
         raise RunUnfinishedError(run.path, "no checkpoint in it yet", "flaxdigits.resume goes on with it")
     model = merge(make_graph(config), saved.state.final_params, saved.state.variables)
     model.eval()
-    return Trained(config, model, parse_history(saved.files[run.history.name]))
+    return Trained(config, model, parse_history(saved.files.get(run.history.name, "")))

@@ -11,8 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import jax
+import numpy as np
+from flax import nnx
+
 from faults.trial import Trials, damage, failure, newest_checkpoint
 from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import saved_steps
+from flaxdigits.training.trained import trained_model
 
 Fault = Callable[[Trials, Run], list[str]]
 
@@ -61,6 +67,10 @@ def asked_twice(trials: Trials, run: Run) -> list[str]:
         process.send_signal(signal.SIGINT)
         time.sleep(trials.random.uniform(0, 0.3))
     _, stderr = process.communicate(timeout=120)
+    assert "Traceback" not in stderr or "KeyboardInterrupt" in stderr, (
+        stderr
+    )  # Python's own, before the program listens
+    assert process.returncode in (0, 1, 130, -signal.SIGINT), f"{process.returncode}: {stderr}"
     return [] if process.returncode == 0 else [(stderr.splitlines() or ["(ended before it trained)"])[-1]]
 
 
@@ -134,12 +144,14 @@ def damaged_checkpoint(trials: Trials, run: Run) -> list[str]:
         return []
     chosen = trials.random.choice(sorted(path for path in newest.rglob("*") if path.is_file()))
     damage(chosen, trials.random.choice(DAMAGES), trials.random)
-    if len(list(run.checkpoints.glob("*"))) > 1:
+    if len(saved_steps(run.checkpoints)) > 1:
         return [trials.finish(run) or "(nothing: the file is not needed)"]
     process = trials.start(run)  # there is no other one: as the message says, the training begins anew
     _, stderr = process.communicate(timeout=600)
     if process.returncode == 0:
         return ["(nothing: the file is not needed)"]
+    assert process.returncode == 1, stderr
+    assert "no checkpoint can be read" in stderr, stderr
     shutil.rmtree(run.path)
     return [stderr.splitlines()[-1]]
 
@@ -169,7 +181,7 @@ def changed_configuration(trials: Trials, run: Run) -> list[str]:
     if not run.config.exists():
         return []
     whole = run.config.read_text()
-    run.config.write_text(whole.replace("\nepochs = 24", "\nepochs = 25"))
+    run.config.write_text(whole.replace("\nepochs = 16", "\nepochs = 17"))
     seen = trials.fail(run)
     assert "epochs: " in seen, seen
     run.config.write_text(whole)
@@ -221,6 +233,8 @@ def lost_loss(trials: Trials, run: Run) -> list[str]:
     """A gradient that becomes infinite. What is left must be finite; the run itself is lost."""
     seen = trials.fail(run, "--learning-rate", "1e30")
     assert "became" in seen, seen
+    if saved_steps(run.checkpoints):
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(nnx.state(trained_model(run).model)))
     shutil.rmtree(run.path)
     return [seen]
 

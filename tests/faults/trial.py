@@ -19,7 +19,7 @@ from flaxdigits.runs import Run
 CONFIG = """
 data = "digits.npz"
 hidden = [32, 16]
-epochs = 24
+epochs = 16
 batch_size = 64
 validation = 0.2
 added_pictures = 0
