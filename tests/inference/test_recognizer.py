@@ -253,7 +253,9 @@ def test_an_answer_that_is_not_as_declared_is_a_model_error(kind, few):
 def test_a_model_with_an_endless_loop_is_ended(monkeypatch, few):
     monkeypatch.setattr(recognizer_module, "DEADLINE", 0.2)
     endless = Recognizer(seeds.endless())
-    with pytest.raises(ModelError, match=r"^model: onnxruntime cannot run it: ended after 0 s; a smaller batch takes less$"):
+    with pytest.raises(
+        ModelError, match=r"^model: onnxruntime cannot run it: ended after 0 s; a smaller batch takes less$"
+    ):
         endless(few.images)
     assert Recognizer()(few.images).digits.shape == (20,)  # another model is not
 
