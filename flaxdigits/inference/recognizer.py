@@ -1,6 +1,8 @@
 """Recognizer: an ONNX model that keeps the contract; pixels in, digits and probabilities out."""
 
+import os
 import threading
+import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -131,9 +133,8 @@ class Recognizer:
     def _run(self, images: np.ndarray) -> list[np.ndarray]:
         """Runs the model, and ends it after DEADLINE, once the operator that is running then has ended."""
         options = onnxruntime.RunOptions()
-        timer = threading.Timer(DEADLINE, setattr, (options, "terminate", True))
-        timer.daemon = True  # or the program would wait for it
-        timer.start()
+        _start_watching()
+        _running[id(options)] = time.monotonic() + DEADLINE, options
         try:
             return self._session.run(self._outputs, {INPUT.name: images}, options)
         except Exception as error:  # onnxruntime's own says that a flag was set
@@ -141,7 +142,28 @@ class Recognizer:
                 raise TimeoutError(f"ended after {DEADLINE:.0f} s; a smaller batch takes less") from error
             raise
         finally:
-            timer.cancel()
+            del _running[id(options)]
+
+
+_running: dict[int, tuple[float, onnxruntime.RunOptions]] = {}  # the calls of this process, and when they have to end
+
+
+@cache
+def _start_watching() -> None:
+    """Starts the thread that ends calls; one for all, since starting one takes as long as reading a digit."""
+    threading.Thread(target=_watch, daemon=True).start()
+
+
+def _watch() -> None:
+    while True:
+        time.sleep(min(1.0, DEADLINE / 4))
+        for end, options in list(_running.values()):
+            if time.monotonic() > end:
+                options.terminate = True
+
+
+if hasattr(os, "register_at_fork"):  # a forked process has no thread but the one that forked
+    os.register_at_fork(after_in_child=_start_watching.cache_clear)
 
 
 def read_model(path: Path) -> bytes:
