@@ -28,6 +28,10 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(beside, path)
         if os.name == "posix":  # Windows cannot open a folder
             sync(path.parent)
+    except OSError as error:
+        if error.filename is None:  # of a write to an open file
+            error.filename = str(path)
+        raise
     finally:
         beside.unlink(missing_ok=True)
 

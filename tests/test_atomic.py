@@ -66,3 +66,9 @@ def test_the_content_is_synced_before_it_is_renamed(tmp_path, monkeypatch):
         monkeypatch.setattr(os, name, lambda *words, name=name, real=real: (calls.append(name), real(*words)))
     atomic.write_text(tmp_path / "a.txt", "x")
     assert calls == ["fsync", "replace", "fsync"]  # the content, the rename, the folder's entry
+
+
+def test_an_error_of_the_system_names_the_file(tmp_path):
+    with pytest.raises(OSError) as caught, atomic.replacing(tmp_path / "digits.csv"):  # noqa: PT011
+        raise OSError(28, "No space left on device")
+    assert caught.value.filename == str(tmp_path / "digits.csv")

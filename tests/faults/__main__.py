@@ -50,12 +50,16 @@ def show(name: str, fault: Fault, trials: Trials, count: int) -> bool:
         trials.finish(run)
         runs, whole = runs + 1, whole + trials.is_whole(run)
         remove(run)
-    lines = Counter(
-        re.sub(r"run\d+|/tmp/\S+/", "RUN", re.sub(r"step \d+ of|of step \d+|\d{3,}", "step N", line)) for line in seen
-    )
+    lines = Counter(shortened(line) for line in seen)
     shown = "; ".join(f"{number} times {line}".replace("\n", " ") for line, number in lines.most_common())
     print(f"| {name} | {len(seen)} | {runs} | {whole} | {shown} |", flush=True)
     return whole == runs
+
+
+def shortened(line: str) -> str:
+    """Returns a line without what differs from run to run: paths and steps."""
+    without_paths = re.sub(r"/tmp/\S*?/run\d+", "RUN", line)
+    return re.sub(r"step \d+|of step \d+|\d{3,}", "N", without_paths)
 
 
 if __name__ == "__main__":
