@@ -96,16 +96,18 @@ class Run:
 
         Raises:
             RunLockedError: if a training in it is open, in this process or another.
+            RunStorageError: if the directory cannot be written.
         """
         from filelock import FileLock, Timeout
 
-        self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            problem, hint = "a training in this run is open already", "wait for it to end, or close() it"
-            raise RunLockedError(name or self.path, problem, hint) from None
+        with storage_errors(name or self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            try:
+                lock.acquire(timeout=0)
+            except Timeout:  # an OSError too
+                problem, hint = "a training in this run is open already", "wait for it to end, or close() it"
+                raise RunLockedError(name or self.path, problem, hint) from None
         try:
             yield
         finally:

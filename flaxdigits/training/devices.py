@@ -66,8 +66,8 @@ def memory_for_digits(mesh: Mesh) -> int:
     return limit // 2 if limit else MEMORY_OF_CPU // mesh.size
 
 
-def on_one_device(kind: str | None = None) -> SingleDeviceSharding:
-    """Returns the sharding with everything on one device of this process, of a kind or of JAX's first choice."""
+def on_one_device(kind: str) -> SingleDeviceSharding:
+    """Returns the sharding with everything on one device of this process."""
     return SingleDeviceSharding(jax.local_devices(backend=kind)[0])
 
 

@@ -1,7 +1,7 @@
 """The epochs of a training: each is run, validated, recorded and saved."""
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import nullcontext
 
 from flaxdigits import atomic
 from flaxdigits.runs import Run, storage_errors
@@ -32,7 +32,7 @@ def train(
         should_stop: as for `Loop`.
     """
     run = setup.run
-    with lost_processes(setup.name), locked(setup):
+    with lost_processes(setup.name), run.locked(setup.name) if is_first() else nullcontext():
         if is_first():
             with storage_errors(setup.name):
                 begin()
@@ -61,19 +61,6 @@ def train(
         finally:
             with storage_errors(setup.name):
                 plot(reports, run)
-
-
-@contextmanager
-def locked(setup: Setup) -> Iterator[None]:
-    """Keeps other trainings out of the run; the first process holds the lock for all of them."""
-    if is_first():
-        with storage_errors(setup.name), ExitStack() as stack:
-            stack.enter_context(setup.run.locked(setup.name))
-            held = stack.pop_all()
-        with held:
-            yield
-    else:
-        yield
 
 
 def check_same(setup: Setup) -> None:
