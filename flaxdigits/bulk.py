@@ -8,14 +8,15 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-from flaxdigits.data.inputs import STANDARD_INPUT, PictureFile, read_input
+from flaxdigits.data.inputs import STANDARD_INPUT, Named, PictureFile, read_input
 from flaxdigits.errors import DataError
 from flaxdigits.inference.recognizer import Recognizer
-from flaxdigits.pages import Mode, Reading, read_digits
+from flaxdigits.pages import Crop, Mode, Reading, find_crop, is_single, read_as, read_crops, read_images, refuse
+from flaxdigits.pictures.reading import read_grey
 
 PARALLEL_FROM = 100  # files; a process takes as long to start as reading these
 MOST_PROCESSES = 61  # on Windows, Python can wait for no more
-CHUNK = 16  # files handed to a process at a time
+BATCH = 16  # files handed to a process at a time
 
 
 class Options(NamedTuple):
@@ -44,6 +45,13 @@ class Result(NamedTuple):
     readings: list[Reading]
 
 
+class Single(NamedTuple):
+    """A picture of one digit that is to be read."""
+
+    name: str
+    crop: Crop
+
+
 def read_files(names: list[str], options: Options) -> Iterator[list[Result] | DataError]:
     """Reads files, and yields for each its results or the error, in the order of the names.
 
@@ -62,7 +70,9 @@ def read_files(names: list[str], options: Options) -> Iterator[list[Result] | Da
     context = multiprocessing.get_context("spawn")  # a fork would inherit onnxruntime's threads, and hang
     with ProcessPoolExecutor(processes, context, initialize, (options,)) as pool:
         try:
-            yield from pool.map(read_in_process, names, chunksize=CHUNK)
+            batches = (names[start : start + BATCH] for start in range(0, len(names), BATCH))
+            for found in pool.map(read_in_process, batches):
+                yield from found
         except BrokenProcessPool as error:
             raise DataError("a reading process was ended from outside, perhaps for lack of memory") from error
         finally:
@@ -71,21 +81,35 @@ def read_files(names: list[str], options: Options) -> Iterator[list[Result] | Da
 
 def read_file(name: str, recognizer: Recognizer, options: Options) -> list[Result] | DataError:
     """Reads a file."""
+    return read_batch([name], recognizer, options)[0]
+
+
+def read_batch(names: list[str], recognizer: Recognizer, options: Options) -> list[list[Result] | DataError]:
+    """Reads files: a page at a time, and all pictures of one digit in one batch, which takes half as long."""
+    prepared = [prepare(name, recognizer, options) for name in names]
+    crops = [one.crop for one in prepared if isinstance(one, Single)]
+    readings = iter(refuse(read_crops(crops, recognizer), options.threshold) if crops else [])
+    return [[Result(one.name, [next(readings)])] if isinstance(one, Single) else one for one in prepared]
+
+
+def prepare(name: str, recognizer: Recognizer, options: Options) -> Single | list[Result] | DataError:
+    """Reads a file, but for a picture of one digit, which is only normalized."""
     try:
         source = read_input(name)
-        if isinstance(source, PictureFile):
-            found = read_digits(source.content, recognizer, options.mode, options.threshold, source.name)
-            return [Result(source.name, found)]
+        if not isinstance(source, PictureFile):
+            return read_rows(source, recognizer, options)
+        grey = read_grey(source.content, source.name)
     except DataError as error:
         return error
-    threshold = recognizer.threshold if options.threshold is None else options.threshold
-    prediction = recognizer(source.images)
-    figures = (prediction.digits, prediction.confidences, prediction.digitness, prediction.digitness < threshold)
-    values = zip(*(array.tolist() for array in figures), strict=True)
-    readings = [
-        Reading(1, 1, digit, probability, digitness, refused, None, pixels)
-        for (digit, probability, digitness, refused), pixels in zip(values, source.images, strict=True)
-    ]
+    if is_single(grey, recognizer, options.mode):
+        crop = find_crop(grey)
+        return Single(source.name, crop) if crop else [Result(source.name, [])]
+    return [Result(source.name, refuse(read_as(grey, recognizer, options.mode), options.threshold))]
+
+
+def read_rows(source: Named, recognizer: Recognizer, options: Options) -> list[Result]:
+    """Reads the rows of a data file."""
+    readings = refuse(read_images(source.images, [None] * len(source.images), recognizer), options.threshold)
     return [Result(name, [reading]) for name, reading in zip(source.names, readings, strict=True)]
 
 
@@ -105,7 +129,7 @@ def initialize(options: Options) -> None:
     _process = Recognizer(options.model, threads=1), options
 
 
-def read_in_process(name: str) -> list[Result] | DataError:
-    """Reads a file in such a process."""
+def read_in_process(names: list[str]) -> list[list[Result] | DataError]:
+    """Reads files in such a process."""
     assert _process
-    return read_file(name, *_process)
+    return read_batch(names, *_process)

@@ -1,9 +1,10 @@
 """The digits of a picture: of one digit, or of a page with lines of numbers."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -57,6 +58,18 @@ class Reading:
         return {name: value for name, value in vars(self).items() if name != "pixels"}
 
 
+class Crop(NamedTuple):
+    """A picture of one digit, normalized.
+
+    Attributes:
+        pixels: uint8 [28, 28], 0 = paper, 255 = ink.
+        box: of the digit in the picture: left, top, right, bottom, pixels, the last two outside.
+    """
+
+    pixels: np.ndarray
+    box: Box
+
+
 def read_digits(
     picture: Picture,
     recognizer: Recognizer | None = None,
@@ -82,8 +95,15 @@ def read_digits(
         DataError: if the source is not a picture.
         MissingExtraError: for a page without OpenCV.
     """
-    found = read_as(read_grey(picture, name_of(picture, name)), recognizer or Recognizer(), mode)
-    return found if threshold is None else [replace(one, refused=one.digitness < threshold) for one in found]
+    grey = read_grey(picture, name_of(picture, name))
+    return refuse(read_as(grey, recognizer or Recognizer(), mode), threshold)
+
+
+def refuse(readings: list[Reading], threshold: float | None) -> list[Reading]:
+    """Returns readings of which those below a digitness are refused, and no others; unchanged without a threshold."""
+    if threshold is None:
+        return readings
+    return [replace(reading, refused=reading.digitness < threshold) for reading in readings]
 
 
 def read_as(grey: np.ndarray, recognizer: Recognizer, mode: Mode) -> list[Reading]:
@@ -97,7 +117,7 @@ def read_as(grey: np.ndarray, recognizer: Recognizer, mode: Mode) -> list[Readin
     if mode == "page":
         return read_page(grey, recognizer)
     single = read_single(grey, recognizer)
-    if mode == "single" or not (recognizer.threshold and max(grey.shape) > SMALL and find_spec("cv2")):
+    if is_single(grey, recognizer, mode):
         return single
     found = read_page(grey, recognizer)
     digits = [reading for reading in found if not reading.refused]
@@ -105,6 +125,12 @@ def read_as(grey: np.ndarray, recognizer: Recognizer, mode: Mode) -> list[Readin
     if may_be_one and certainty(single) >= ALMOST * certainty(digits):
         return single
     return found if len(digits) > 1 else digits
+
+
+def is_single(grey: np.ndarray, recognizer: Recognizer, mode: Mode) -> bool:
+    """Returns whether a picture is read as one digit without being read as a page too."""
+    may_be_page = recognizer.threshold and max(grey.shape) > SMALL and find_spec("cv2")
+    return mode == "single" or (mode == "auto" and not may_be_page)
 
 
 def is_inside(inner: Box | None, outer: Box | None) -> bool:
@@ -122,14 +148,37 @@ def certainty(readings: list[Reading]) -> float:
 
 def read_single(grey: np.ndarray, recognizer: Recognizer) -> list[Reading]:
     """Reads a picture of one digit; none if nothing stands out from the paper."""
+    crop = find_crop(grey)
+    return read_crops([crop], recognizer) if crop else []
+
+
+def find_crop(grey: np.ndarray) -> Crop | None:
+    """Normalizes a picture of one digit; None if nothing stands out from the paper."""
     try:
-        pixels, box = locate(grey)
+        return Crop(*locate(grey))
     except DataError:
-        return []
-    digits, probabilities, digitness = recognizer(pixels[None])
-    digit = int(digits[0])
-    refused = bool(digitness[0] < recognizer.threshold)
-    return [Reading(1, 1, digit, float(probabilities[0, digit]), float(digitness[0]), refused, box, pixels)]
+        return None
+
+
+def read_crops(crops: list[Crop], recognizer: Recognizer) -> list[Reading]:
+    """Reads pictures of one digit each, in batches."""
+    return read_images(np.stack([crop.pixels for crop in crops]), [crop.box for crop in crops], recognizer)
+
+
+def read_images(images: np.ndarray, boxes: Sequence[Box | None], recognizer: Recognizer) -> list[Reading]:
+    """Reads images of one digit each, in batches.
+
+    Args:
+        images: uint8 [n, 28, 28], 0 = paper, 255 = ink.
+        boxes: of each digit in its picture; None for a digit of a data file.
+        recognizer: the model.
+    """
+    found = recognizer(images)
+    figures = (array.tolist() for array in (found.digits, found.confidences, found.digitness))
+    return [
+        Reading(1, 1, digit, probability, digitness, digitness < recognizer.threshold, box, pixels)
+        for digit, probability, digitness, box, pixels in zip(*figures, boxes, images, strict=True)
+    ]
 
 
 def read_page(grey: np.ndarray, recognizer: Recognizer) -> list[Reading]:

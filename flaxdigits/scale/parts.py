@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from flaxdigits import atomic
-from flaxdigits.bulk import Options, Result, read_file
+from flaxdigits.bulk import Options, Result, read_batch
 from flaxdigits.errors import DataError, PartsError
 from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.scale.job import Unit
@@ -108,8 +108,7 @@ def read_pictures(unit: Unit, recognizer: Recognizer, options: Options) -> "pa.T
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = []
-    for path in unit.paths:
-        found = read_file(path, recognizer, options)
+    for path, found in zip(unit.paths, read_batch(unit.paths, recognizer, options), strict=True):
         if isinstance(found, DataError):
             rows.append({"file": path, "error": str(found)})
         else:
