@@ -13,7 +13,7 @@ EXTRAS = {
     ),
     "pages": ("cv2",),
     "kaggle": ("kaggle", "six"),
-    "ray": ("ray", "pyarrow"),
+    "ray": ("ray", "pyarrow", "filelock"),
 }
 
 

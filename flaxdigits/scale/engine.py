@@ -63,8 +63,30 @@ def read_parts(job: Job) -> Iterator[Part]:
         A part for each unit: first those of earlier runs, in order, then each as it is finished.
 
     Raises:
-        PartsError: if the cluster cannot be reached, or the reading ends early.
+        PartsError: if the cluster cannot be reached, the reading ends early, or another one writes the same parts.
     """
+    with locked(job.out):
+        yield from read_missing(job)
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Keeps another reading out of a folder of parts; the system frees the lock when the process ends."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PartsError(f"{out}: another process is reading into it", "wait for it to end") from None
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def read_missing(job: Job) -> Iterator[Part]:
+    """Yields the parts that are there, then those that are missing, each as it is finished."""
     units = []
     for unit in job.units:
         part = finished_part(unit, job.out)

@@ -1,5 +1,6 @@
 """`predict --engine ray` where every part is there already, so that Ray need not start; with it, tests/scale."""
 
+from filelock import FileLock
 from PIL import Image
 
 from flaxdigits import Recognizer
@@ -26,6 +27,16 @@ def test_a_finished_reading_tells_its_errors_again(tmp_path, run_program, few, t
         f"flaxdigits: {tmp_path}/in/9.png: not a picture that can be read\n"
         "flaxdigits: 2 files could not be read\n"
     )
+
+
+def test_two_readings_into_one_folder_are_refused(tmp_path, run_program, few, tiny_model):
+    (tmp_path / "in").mkdir()
+    Image.fromarray(few.images[0]).save(tmp_path / "in" / "0.png")
+    with FileLock(plan([str(tmp_path / "in")], tmp_path / "out", Options(tiny_model, "single")).out / ".lock"):
+        command = ("predict", "in", "--engine", "ray", "--out", "out", "--model", tiny_model, "--single")
+        done = run_program(tmp_path, *command)
+    assert done.returncode == 1
+    assert done.stderr == f"flaxdigits: {tmp_path}/out: another process is reading into it; wait for it to end\n"
 
 
 def test_other_options_than_those_of_the_parts_are_one_line(tmp_path, run_program, few, tiny_model):
