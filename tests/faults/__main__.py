@@ -59,7 +59,8 @@ def show(name: str, fault: Fault, trials: Trials, count: int) -> bool:
 def shortened(line: str) -> str:
     """Returns a line without what differs from run to run: paths and steps."""
     without_paths = re.sub(r"/tmp/\S*?/run\d+", "RUN", line)
-    return re.sub(r"step \d+|of step \d+|\d{3,}", "N", without_paths)
+    without_temporary = re.sub(r"/\.(\w+)\.[0-9a-f]{12}\.", r"/\1.", without_paths)
+    return re.sub(r"step \d+|\d{3,}", lambda found: "step N" if found[0].startswith("step") else "N", without_temporary)
 
 
 if __name__ == "__main__":
