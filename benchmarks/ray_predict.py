@@ -128,8 +128,8 @@ def main() -> None:
     count = int(sys.argv[2]) if len(sys.argv) > 2 else DIGITS
     cores = os.cpu_count() or 1
     ways = {
-        "without Ray, one thread": lambda folder, out: without_ray(folder, out, 1),
-        f"without Ray, {cores} threads": lambda folder, out: without_ray(folder, out, cores),
+        "one process without Ray, one thread": lambda folder, out: without_ray(folder, out, 1),
+        f"one process without Ray, {cores} threads": lambda folder, out: without_ray(folder, out, cores),
         "Ray, one worker": lambda folder, out: with_ray(folder, out, 1),
         "Ray, two workers": lambda folder, out: with_ray(folder, out, 2),
         "Ray, two workers, one killed midway": lambda folder, out: with_ray(folder, out, 2, kill=True),
@@ -140,7 +140,7 @@ def main() -> None:
         write_digits(folder / "in", count)
         print(f"{count:,} digits in Parquet, {cores} cores")
         print_header(
-            "", "seconds", "digits/s in all", "digits/s after the start", "rows in = rows out", "digits the same"
+            "", "seconds", "digits/s, overall", "digits/s, first to last part", "rows in = rows out", "same digits"
         )
         first = None
         for place, (label, read) in enumerate(ways.items()):
