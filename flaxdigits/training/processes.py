@@ -19,6 +19,7 @@ T = TypeVar("T")
 
 connected = False  # whether this process is one of several
 SIGNS_OF_LOSS = ("Gloo", "NCCL", "UNAVAILABLE", "DEADLINE_EXCEEDED", "ABORTED", "coordination")  # in JAX's errors
+LOOPBACK = ("127.", "localhost:", "[::1]:")
 LOST_AFTER = 30  # seconds without a sign of life, after which a process counts as lost
 
 
@@ -36,8 +37,11 @@ def connect(coordinator: str | None = None, processes: int | None = None, proces
     """
     global connected
     jax.config.update("jax_enable_recoverability", True)  # or JAX aborts this process whenever another one is lost
+    bind = coordinator if coordinator and coordinator.startswith(LOOPBACK) else None  # JAX's default is all addresses
     try:
-        jax.distributed.initialize(coordinator, processes, process_id, heartbeat_timeout_seconds=LOST_AFTER)
+        jax.distributed.initialize(
+            coordinator, processes, process_id, heartbeat_timeout_seconds=LOST_AFTER, coordinator_bind_address=bind
+        )
         jax.devices()  # now, since it waits for the others too
     except (ValueError, RuntimeError) as error:
         problem = " ".join(str(error).split())

@@ -87,6 +87,17 @@ def test_a_process_that_is_killed_ends_the_others_and_one_alone_goes_on(folder):
 
 
 @pytest.mark.slow
+def test_the_first_process_killed_ends_the_others_too(folder):
+    processes = start(folder, 2, "--config", "long.toml", "--out", "first-killed")
+    assert any(line.startswith("epoch 2 ") for line in processes[0].stderr)
+    processes[0].kill()
+    processes[0].communicate()
+    _, errors = processes[1].communicate(timeout=60)
+    assert processes[1].returncode in (1, -signal.SIGABRT)  # JAX may be faster than the message
+    assert "another process of this training has ended" in errors or "another task died" in errors
+
+
+@pytest.mark.slow
 def test_a_signal_to_one_process_stops_all_of_them_with_the_state_saved(folder):
     processes = start(folder, 2, "--config", "long.toml", "--out", "stopped")
     assert any(line.startswith("epoch 2 ") for line in processes[0].stderr)
