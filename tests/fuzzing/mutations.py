@@ -250,49 +250,26 @@ def png_chunks(content: bytes) -> list[tuple[bytes, bytes]]:
     return found
 
 
+# fmt: off
+TOML_VALUES = (
+    "nan", "inf", "-inf", "-0.0", "1e400", "1_000", "0x1F", "true", '"a"', '"\\u001b[31m"', "[]", "[[1]]", "{}",
+    "[1.5]", "[true]", "9" * 4000, "9" * 5000, "[" * 3000, "{a=" * 3000, "2000-01-01", "'''\n\n'''", "[1," * 900,
+    "[" + "9" * 4290 + "," + "9" * 4290 + "]", "9223372036854775808", "1e308", "[0]", "[-1]", "[64]" * 2,
+)
+# fmt: on
+TOML_LINES = "a.b.c.d = 1", "[augmentation.x]", ".".join("a" * 2000) + " = 1", "[[augmentation]]"
+
+
 def toml(content: bytes, rng: random.Random) -> bytes:
     """Returns a configuration with other values, names or nesting."""
     if rng.random() < 0.3:
         return damage(content, rng)
     lines = content.decode().split("\n")
     at = rng.randrange(len(lines))
-    value = rng.choice(
-        (
-            "nan",
-            "inf",
-            "-inf",
-            "-0.0",
-            "1e400",
-            "1_000",
-            "0x1F",
-            "true",
-            '"a"',
-            '"\\u001b[31m"',
-            "[]",
-            "[[1]]",
-            "{}",
-            "[1.5]",
-            "[true]",
-            "9" * 4000,
-            "9" * 5000,
-            "[" * 3000,
-            "{a=" * 3000,
-            "2000-01-01",
-            "'''\n\n'''",
-            "[1," * 900,
-            "[" + "9" * 4290 + "," + "9" * 4290 + "]",
-            "9223372036854775808",
-            "1e308",
-            "[0]",
-            "[-1]",
-            "[64]" * 2,
-        )
-    )
+    value = rng.choice(TOML_VALUES)
     match rng.randrange(4):
         case 0:
-            lines[at:at] = [
-                rng.choice(("a.b.c.d = 1", "[augmentation.x]", ".".join("a" * 2000) + " = 1", "[[augmentation]]"))
-            ]
+            lines[at:at] = [rng.choice(TOML_LINES)]
         case 1:
             lines[at:at] = lines[at : at + 1]
         case _:
