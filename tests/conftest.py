@@ -13,9 +13,14 @@ from flaxdigits.inference import contract
 
 pytest_plugins = ["page"]
 
+CACHE = Path(__file__).parents[1] / ".pytest_cache"
+
 # Most of a short training is compilation: compiled programs are kept, for other tests, processes and runs.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# Without bytecode, each of some hundred processes compiles its imports anew, which takes two seconds.
+if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
+    os.environ.setdefault("PYTHONPYCACHEPREFIX", str(CACHE / "bytecode"))
 
 
 @pytest.fixture(scope="session", autouse=True)
