@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 Mode = Literal["auto", "single", "page"]
 
 SMALL = 64  # longest side of a picture that must be of one digit, pixels
-ALMOST = 0.9  # fraction of a page's certainty from which a single digit is preferred to the page's
+ALMOST = 0.9  # fraction of the page's certainty from which the reading as one digit is preferred
 EVEN = 0.5  # certainty above which a reading counts for an interpretation of the page, below which against it
 PARTS = 4  # most digits that may be parts of one
 SURE = 0.46  # of the threshold: the mean digitness of a number's digits from which a doubtful one is accepted

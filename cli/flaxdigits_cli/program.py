@@ -14,7 +14,7 @@ def main() -> None:
     """Runs the program, `train` with huge pages."""
     if sys.argv[1:2] == ["train"]:
         use_huge_pages()
-    from flaxdigits_cli.main import main as run  # not before a restart
+    from flaxdigits_cli.main import main as run  # imported only after a possible restart
 
     run()
 

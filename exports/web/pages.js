@@ -40,7 +40,7 @@ import { locate, NoDigit, scaledBox } from './pictures/normalization.js';
 const PIXELS = SIDE * SIDE;
 const BATCH = 1000; // digits per call of the network, which bounds its memory
 const SMALL = 64; // longest side of a picture that must be of one digit, pixels
-const ALMOST = 0.9; // fraction of a page's certainty from which a single digit is preferred to the page's
+const ALMOST = 0.9; // fraction of the page's certainty from which the reading as one digit is preferred
 const EVEN = 0.5; // certainty above which a reading counts for an interpretation of the page, below which against it
 const PARTS = 4; // most digits that may be parts of one
 const SURE = 0.46; // of the threshold: the mean digitness of a number's digits from which a doubtful one is accepted

@@ -137,7 +137,7 @@ def _check_columns(columns: list[str], name: str) -> None:
 
 
 def _parse(block: bytes, columns: int) -> np.ndarray | None:
-    """Returns whole lines as uint8 [rows, columns]; None if there is more than integers 0..255, commas, line feeds."""
+    """Returns whole lines as uint8 [rows, columns]; None if they hold anything but integers 0..255 and commas."""
     text = np.frombuffer(block.rstrip(b"\n") + b"\n", np.uint8)
     units = text - np.uint8(ord("0"))  # other characters wrap around to 10 or more
     digit = units < 10

@@ -199,7 +199,7 @@ def open_session(
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0  # 0 means one thread per core
     options.log_severity_level = 4  # errors are raised as exceptions; on standard error they would appear twice
-    # For a model given as bytes, onnxruntime reads external data from the working directory. No file is inside a file.
+    # For a model given as bytes, onnxruntime reads external data from the working directory. This path cannot exist.
     options.add_session_config_entry(EXTERNAL_DATA_FOLDER, str(Path(__file__, "none")))
     limit_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")

@@ -17,7 +17,7 @@ MARGIN = 0.015  # width of the sheet's edge that is painted over, as a share of 
 
 
 def find_sheets(grey: np.ndarray) -> list[np.ndarray]:
-    """Returns a picture in which all around a sheet is painted in the sheet's shade, and the picture itself.
+    """Returns a picture with everything around a sheet painted in the sheet's shade, and the picture itself.
 
     Only the first if there is desk all around the sheet; only the second without a sheet. A lighter area at the
     border may be a sheet, or light beside a deep shadow: then both.

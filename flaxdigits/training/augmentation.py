@@ -136,7 +136,7 @@ def grow_strokes(pixels: Field, growth: Float[Array, "batch 1 1"]) -> Field:
 def dilated(pixels: Field) -> Field:
     """Returns the maximum of each pixel and its four neighbours; outside an image is paper.
 
-    Uses `reduce_window`: XLA would recompute the sampled image for each of several shifted copies, eight times as slow.
+    Uses `reduce_window`: with shifted copies, XLA would recompute the sampled image for each, eight times as slow.
     """
     largest = partial(lax.reduce_window, pixels, 0.0, lax.max, window_strides=(1, 1, 1), padding="SAME")
     return jnp.maximum(largest((1, 3, 1)), largest((1, 1, 3)))

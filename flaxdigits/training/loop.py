@@ -275,6 +275,6 @@ def check_equal(saved: Checkpoint | None, name: Path) -> None:
 
 @jax.jit
 def all_finite(state: TrainState) -> Bool[Array, ""]:
-    """Returns whether every number in a state is finite: Adam's moments may be lost before the weights."""
+    """Returns whether every number in a state is finite: Adam's moments may overflow before the weights."""
     numbers = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return jnp.array([jnp.isfinite(leaf).all() for leaf in numbers]).all()

@@ -68,7 +68,7 @@ class DenseStack(nnx.Module):
 
     def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch outputs"]:
         """Returns the logits, float32, of pixels in 0..255."""
-        x = jnp.reshape(pixels / INK, (-1, PIXELS))  # for the method, jax2onnx adds five shape operators
+        x = jnp.reshape(pixels / INK, (-1, PIXELS))  # for the method `reshape`, jax2onnx adds five shape operators
         for layer in self.layers[:-1]:
             x = nnx.relu(layer(x))
         return self.layers[-1](x).astype(jnp.float32)

@@ -22,7 +22,7 @@ const STRAIGHTENED = 0.03; // of the outline's length
 const MARGIN = 0.015; // width of the sheet's edge that is painted over, as a share of the picture's longest side
 
 /**
- * Returns a picture in which all around a sheet is painted in the sheet's shade, and the picture itself.
+ * Returns a picture with everything around a sheet painted in the sheet's shade, and the picture itself.
  *
  * Only the first if there is desk all around the sheet; only the second without a sheet. A lighter area at the
  * border may be a sheet, or light beside a deep shadow: then both.
