@@ -29,7 +29,7 @@ def main() -> None:
 
 
 def helped(wanted: str) -> str:
-    """Returns the help: what a benchmark's module says of it, or which there are."""
+    """Returns the help: the docstring of a benchmark's module, or the list of benchmarks."""
     if wanted in (*QUICK, *NAMED):
         return str(import_module(f"benchmarks.{wanted}").__doc__).strip()
     return f"just bench runs the quick ones: {', '.join(QUICK)}\njust bench NAME [--help]: {', '.join(NAMED)}"

@@ -1,4 +1,4 @@
-"""Trainings that never open the test set, evaluated on the digits that they hold out."""
+"""Training runs that never open the test set, evaluated on the digits that they hold out."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -23,11 +23,11 @@ class Figures(NamedTuple):
 
     errors: int
     digits: int
-    loss: float  # nats, at the temperature of least loss
+    loss: float  # nats, at the temperature that minimises it
 
 
 def trained(name: str, config: TrainConfig) -> Run:
-    """Returns the run of that name in runs/; trains it if need be, and exports nothing.
+    """Returns the run of that name in runs/; trains it if necessary, and exports nothing.
 
     Raises:
         RunExistsError: if a run of that name has another configuration.

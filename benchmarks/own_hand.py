@@ -28,7 +28,7 @@ from flaxdigits.training.fit import fit
 
 LEARNT, JUDGED = 200, 2000  # drawn digits
 STUDENTS = 2000  # QMNIST's numbers of writers: census workers are below, students from here on
-GROUPS, GROUP, FIRST = 5, 4, 50  # groups, writers in one, digits of each that are learnt
+GROUPS, GROUP, FIRST = 5, 4, 50  # groups, writers per group, digits learnt from each writer
 VARIATION = 0.035  # standard deviation of a point, heights of the digit
 SIDE = 280  # pixels of a drawing
 # Points of each digit's strokes, (right, down) in 0..1.
@@ -50,7 +50,7 @@ STYLE = {
 
 
 class Result(NamedTuple):
-    """Errors on new and on old hands before and after, and how many digits of each were judged."""
+    """Errors on new and old handwriting before and after, and the number of digits evaluated of each."""
 
     new: tuple[int, int, int]
     old: tuple[int, int, int]
@@ -92,12 +92,12 @@ def smooth(points: np.ndarray) -> np.ndarray:
 
 
 def errors(recognizer: Recognizer, digits: Digits) -> int:
-    """Returns how many digits are misread."""
+    """Returns the number of misread digits."""
     return int((recognizer(digits.images).digits != digits.known_labels()).sum())
 
 
 def fine_tune(model: Path | str, learnt: Digits, new: Digits, old: Digits, run: Run, **changes: object) -> Result:
-    """Fine-tunes a model, and judges it before and after."""
+    """Fine-tunes a model, and evaluates it before and after."""
     began = time.perf_counter()
     for _ in fit(learnt, finetuning_config(model, len(learnt), **changes), run, if_exists="replace"):
         pass
@@ -109,7 +109,7 @@ def fine_tune(model: Path | str, learnt: Digits, new: Digits, old: Digits, run: 
 
 
 def split_digits(digits: Digits, known: np.ndarray, folder: Path) -> tuple[Path, Digits, Path]:
-    """Returns a model of the known writers alone, digits of theirs that it was not trained on, and the others' file."""
+    """Returns a model of the known writers alone, digits of theirs that it does not know, and a file of the others."""
     config, theirs = TrainConfig(), replace(digits[known], name="known")
     run = Run(folder / "known")
     for _ in fit(theirs, config, run, if_exists="resume"):
@@ -121,7 +121,7 @@ def split_digits(digits: Digits, known: np.ndarray, folder: Path) -> tuple[Path,
 
 
 def groups(recognizer: Recognizer, digits: Digits, seed: int) -> list[tuple[Digits, Digits]]:
-    """Returns the digits to learn and those to judge by of groups of writers, the worst first."""
+    """Returns, for groups of writers, the worst first, the digits to learn and the digits to evaluate on."""
     assert digits.writers is not None
     wrong = recognizer(digits.images).digits != digits.known_labels()
     rng, first = np.random.default_rng(seed), np.zeros(len(digits), bool)

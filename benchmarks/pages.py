@@ -36,11 +36,11 @@ from flaxdigits.pages import read_digits
 from flaxdigits.runs import RUNS
 
 PAGES = 100
-WORST = 20  # pages that are shown
+WORST = 20  # pages to show
 HAND = 40  # digits
 RAPIDOCR = Path(__file__).parent / "readers" / "rapidocr_pages.py"
 TOUCHING = 0.25  # share of the numbers in which two digits touch
-INK = 0.3  # share of full ink from which a pixel counts for the distance of two digits
+INK = 0.3  # share of full ink from which a pixel counts toward the distance between two digits
 
 Lines = list[list[str]]  # the numbers of each line, from the top, left to right
 
@@ -54,7 +54,7 @@ class Page(NamedTuple):
 
 
 class Pen:
-    """Writes digits of one hand on a page, from left to right."""
+    """Writes digits in one handwriting on a page, from left to right."""
 
     def __init__(self, hand: Digits, shape: tuple[int, int], rng: np.random.Generator) -> None:
         self.hand, self.rng = hand, rng
@@ -77,8 +77,8 @@ class Pen:
         return numbers
 
     def write_number(self, count: int, x: float, y: float) -> tuple[str, float]:
-        """Writes a number from `x` on, and returns it and where it ends."""
-        # A number of one digit cannot touch, and one in six has one.
+        """Writes a number starting at `x`, and returns it and where it ends."""
+        # A one-digit number has no touching digits, and one number in six has one digit.
         touches = int(self.rng.integers(1, count)) if count > 1 and self.rng.random() < 6 / 5 * TOUCHING else 0
         text, before, bottom_before = "", None, 0
         for place in range(count):
@@ -94,7 +94,7 @@ class Pen:
         return text, x
 
     def draw(self) -> tuple[int, np.ndarray]:
-        """Returns a digit of the hand and its ink, float32 [height, width] in 0..1, cropped."""
+        """Returns a digit of the handwriting and its ink, float32 [height, width] in 0..1, cropped."""
         chosen = int(self.rng.integers(len(self.hand)))
         side = round(28 / 20 * self.height * self.rng.normal(1, 0.06))
         big = Image.fromarray(self.hand.images[chosen]).resize((side, side), Image.Resampling.BICUBIC)
@@ -113,13 +113,13 @@ class Pen:
 
 
 def distance(left: np.ndarray, right: np.ndarray, lower: int, most: int) -> int:
-    """Returns the least horizontal distance of two digits' inks if their boxes touched, pixels.
+    """Returns the least horizontal distance between two digits' inks if their boxes touched, pixels.
 
     Args:
         left: the ink of the left one.
-        right: that of the right one.
-        lower: by how many pixels the bottom of the right one is lower.
-        most: what is returned where no row has ink of both, or it is farther.
+        right: the ink of the right one.
+        lower: the number of pixels by which the bottom of the right one is lower.
+        most: returned if no row has ink of both, or if the distance is larger.
     """
     found = most
     for up in range(len(left)):  # from its bottom
@@ -132,7 +132,7 @@ def distance(left: np.ndarray, right: np.ndarray, lower: int, most: int) -> int:
 
 
 def make_page(hand: Digits, rng: np.random.Generator) -> Page:
-    """Returns a page in one hand."""
+    """Returns a page in one handwriting."""
     pen = Pen(hand, (int(rng.integers(700, 1100)), int(rng.integers(900, 1500))), rng)
     spacing = pen.height * rng.uniform(1.6, 2.4)
     middles = rng.uniform(2, 2.5) * pen.height + spacing * np.arange(rng.integers(1, 5))
@@ -164,7 +164,7 @@ def light(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
 
 
 def paper(shape: tuple[int, int], spacing: float, rng: np.random.Generator) -> np.ndarray:
-    """Returns what the paper reflects: every second is ruled, and three in ten of those are squared."""
+    """Returns what the paper reflects: every second sheet is ruled, and three in ten of those are squared."""
     reflected = np.ones(shape)
     if rng.random() < 0.5:
         apart, thick = int(spacing * rng.choice([1, rng.uniform(0.6, 1.5)])), int(rng.integers(1, 4))
@@ -176,7 +176,7 @@ def paper(shape: tuple[int, int], spacing: float, rng: np.random.Generator) -> n
 
 
 def make_pages(digits: Digits, count: int) -> Iterator[Page]:
-    """Yields pages of a seed each, 0 first, every one in the hand of a writer drawn at random."""
+    """Yields pages, one per seed from 0 on, each in the handwriting of a random writer."""
     assert digits.writers is not None
     for seed in range(count):
         rng = np.random.default_rng(seed)
@@ -184,7 +184,7 @@ def make_pages(digits: Digits, count: int) -> Iterator[Page]:
 
 
 def edits(truth: Any, found: Any, replacing: int) -> int:
-    """Returns the least cost of turning one sequence into another, an insertion or a deletion costing 1."""
+    """Returns the minimum cost of turning one sequence into another, where an insertion or a deletion costs 1."""
     costs = list(range(len(found) + 1))
     for row, wanted in enumerate(truth, 1):
         diagonal, costs[0] = costs[0], row
@@ -195,7 +195,7 @@ def edits(truth: Any, found: Any, replacing: int) -> int:
 
 
 def score(pages: list[Page], readings: list[Lines]) -> tuple[str, str, str]:
-    """Returns the shares of digits, of numbers and of whole pages that are read rightly."""
+    """Returns the shares of digits, of numbers and of whole pages that are read correctly."""
     digits = numbers = wrong = common = whole = 0
     for page, found in zip(pages, readings, strict=True):
         truth, got = ([number for line in lines for number in line] for lines in (page.lines, found))
@@ -216,21 +216,21 @@ def flaxdigits(recognizer: Recognizer, path: Path) -> Lines:
 
 
 def tesseract(path: Path) -> Lines:
-    """Reads a page by Tesseract, told to expect digits only."""
+    """Reads a page with Tesseract, restricted to digits."""
     command = ["tesseract", str(path), "-", "--psm", "6", "-c", "tessedit_char_whitelist=0123456789"]
     done = subprocess.run(command, capture_output=True, check=True, text=True)
     return [line.split() for line in done.stdout.splitlines() if line.split()]
 
 
 def rapidocr(folder: Path) -> list[Lines]:
-    """Reads all pages of a folder by RapidOCR, in an environment of its own."""
+    """Reads all pages of a folder with RapidOCR, in an environment of its own."""
     command = ["uv", "run", "--quiet", "--no-project", "--python", sys.executable, "--script"]
     done = subprocess.run([*command, str(RAPIDOCR), str(folder)], capture_output=True, check=True, text=True)
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("[")]
 
 
 def show_worst(pages: list[Page], readings: list[Lines], recognizer: Recognizer, folder: Path) -> None:
-    """Draws the pages with the most wrong digits, and prints what is written and what was read."""
+    """Draws the pages with the most wrong digits, and prints what is written on them and what was read."""
     both = [
         ["".join(number for line in lines for number in line) for lines in (page.lines, found)]
         for page, found in zip(pages, readings, strict=True)

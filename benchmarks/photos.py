@@ -23,7 +23,7 @@ def tilted(rng: np.random.Generator) -> np.ndarray:
 
 
 def shadow(depth: float, width: float, rng: np.random.Generator) -> np.ndarray:
-    """Returns the light beside a shadow that takes a share of it, with an edge of that width."""
+    """Returns the light beside a shadow that takes a share of it, with an edge of this width."""
     away = (tilted(rng) - rng.uniform(-0.2, 0.2)) / width
     return 1 - depth / (1 + np.exp(np.clip(-away, -50, 50)))
 

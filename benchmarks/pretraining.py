@@ -13,7 +13,7 @@ from benchmarks.tables import print_header, print_row
 
 SEEDS = range(6)
 PRETRAINED = RECORD
-# As many epochs, and as many of them annealed.
+# The same number of epochs, and of annealed ones.
 DENSE = replace(
     RECORD,
     pretraining_epochs=0,

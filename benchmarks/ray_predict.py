@@ -108,7 +108,7 @@ def actors() -> Iterator[int]:
 
 
 def described(process: Path) -> tuple[int, int, str]:
-    """Returns the number of a process, its parent's and its command line; without the latter two if it has ended."""
+    """Returns the ID of a process, its parent's ID and its command line; without the latter two if it has ended."""
     try:
         parent = int((process / "stat").read_text().rpartition(")")[2].split()[1])
         return int(process.name), parent, (process / "cmdline").read_text(errors="replace")
@@ -117,7 +117,7 @@ def described(process: Path) -> tuple[int, int, str]:
 
 
 def read_back(out: Path) -> np.ndarray:
-    """Returns the digits in the order of their ids; ends the program unless each id is there once."""
+    """Returns the digits in the order of their ids; exits unless each id occurs once."""
     table = parquet.read_table(out).sort_by("id")
     if not np.array_equal(table["id"], np.arange(len(table))):
         sys.exit(f"{out}: rows are lost or doubled")

@@ -47,7 +47,7 @@ def show(what: str, name: str, recipe: Path, precision: Precision) -> None:
 
 
 def trained(name: str, recipe: Path, seed: int) -> Run:
-    """Returns a run; trains it if need be.
+    """Returns a run; trains it if necessary.
 
     Raises:
         RunExistsError: if a run of that name has another configuration.

@@ -35,7 +35,7 @@ def letters(like_digits: bool = True) -> np.ndarray:
 
 
 def scribbles(count: int = SCRIBBLES) -> np.ndarray:
-    """Returns scribbles: a sum of circles of random frequencies, as a pen that goes to and fro draws them."""
+    """Returns scribbles: a sum of circles of random frequencies, as from a pen that moves to and fro."""
     rng, found = np.random.default_rng(1), []
     for _ in range(count):
         time, path = np.linspace(0, 1, 300), np.full((2, 300), 140.0)
@@ -49,7 +49,7 @@ def scribbles(count: int = SCRIBBLES) -> np.ndarray:
 
 
 def judged() -> dict[str, np.ndarray]:
-    """Returns the pictures that are no digits, by kind."""
+    """Returns the pictures that are not digits, by kind."""
     kinds = {"letters": letters(), f"letters but {LIKE_DIGITS}": letters(like_digits=False), "scribbles": scribbles()}
     return kinds | ({"Fashion-MNIST": load(FASHION).images} if FASHION.exists() else {})
 
@@ -82,7 +82,7 @@ def main() -> None:
 
 
 def fonts_line(recognizer: Recognizer) -> str:
-    """Returns how many digits of the held-out font families are read rightly, and how many refused."""
+    """Returns how many digits of the held-out font families are read correctly, and how many are refused."""
     glyphs = load_glyphs(GLYPHS)
     prediction = recognizer(glyphs.images[glyphs.are_digits])
     right = prediction.digits == glyphs.characters[glyphs.are_digits].astype(np.int64)
@@ -91,7 +91,7 @@ def fonts_line(recognizer: Recognizer) -> str:
 
 
 def plot(real: np.ndarray, curves: dict[str, np.ndarray]) -> Path:
-    """Draws refused real digits against answered pictures that are none, and returns the file."""
+    """Draws refused real digits against accepted pictures that are not digits, and returns the file."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(6, 4.5), layout="constrained")

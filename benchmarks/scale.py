@@ -28,12 +28,12 @@ ROWS = (10_000, 100_000, 1_000_000, 10_000_000)
 STREAMED_TOO = 1_000_000  # rows, which fit: trained in both ways
 WIDTHS = (1, 2, 3, 4)
 DEVICES = (1, 2, 4, 8)
-PIECE = 10_000  # digits that are augmented and written at a time
+PIECE = 10_000  # digits augmented and written at a time
 PLOT = Path(__file__).parents[1] / "docs" / "scale.png"
 
 
 class Cost(NamedTuple):
-    """What a training took."""
+    """The cost of a training run."""
 
     images_per_second: float
     epoch_seconds: float

@@ -52,9 +52,9 @@ def ours(config: TrainConfig) -> Steps:
 
 
 def bare_jax(config: TrainConfig) -> Steps:
-    """A compiled loop of steps over plain arrays, written from scratch; one batch, always the same.
+    """A compiled loop of steps over plain arrays, written from scratch; always on the same batch.
 
-    A call for each step, as most examples have it, is slower: 0.67 of this at batch 32, 0.95 at 2,048 (Zen 5).
+    A call per step, as in most examples, is slower: 0.67 of this at batch 32, 0.95 at 2,048 (Zen 5).
     """
     rng = np.random.default_rng(0)
     widths = (784, *config.hidden, 10)
@@ -110,7 +110,7 @@ def pytorch(config: TrainConfig) -> Steps:
 
 
 def flops_an_image(config: TrainConfig) -> int:
-    """Returns the products and sums of a training step on one image, of the matrix products alone.
+    """Returns the multiplications and additions of a training step on one image, for the matrix products alone.
 
     Six for each weight: two forward, two for its gradient, two for the gradient of its input, which the first layer
     does not need.
@@ -131,7 +131,7 @@ def measure(peers: list[Steps], rounds: int = ROUNDS, seconds: float = SECONDS) 
     counts = []
     for run in peers:
         for _ in range(3):
-            run(1)  # compiles, for arrays as they are given and as they come back
+            run(1)  # compiles, for arrays as passed and as returned
         counts.append(max(1, int(seconds * steps_per_second(run, 3))))
     found = [[steps_per_second(*peer) for peer in zip(peers, counts, strict=True)] for _ in range(rounds)]
     return [list(speeds) for speeds in zip(*found, strict=True)]

@@ -71,7 +71,7 @@ def answer_delays(browser: Browser, site: str) -> list[float]:
 
 
 def measure(words: tuple[str, ...]) -> None:
-    """Prints what the page takes that is built with these words."""
+    """Prints the figures of the page that is built with these arguments."""
     with built(*words) as (browser, site):
         page = opened(browser, site)
         print(f"Chromium {browser.version}, {page.locator('#model').inner_text()}, {platform.machine()}")

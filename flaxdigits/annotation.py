@@ -1,4 +1,4 @@
-"""Annotation: the boxes and digits of a reading, drawn over the picture."""
+"""Annotation: the boxes and digits that were read, drawn over the picture."""
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -9,9 +9,9 @@ from flaxdigits.pictures.normalization import Box
 from flaxdigits.pictures.reading import to_grey
 
 READ, REFUSED = (0, 112, 192), (208, 32, 32)  # red, green, blue
-TEXT, SMALLEST_TEXT = 0.5, 14.0  # height of a digit's label, in heights of its box, and the least in pixels
+TEXT, SMALLEST_TEXT = 0.5, 14.0  # height of a digit's label, in heights of its box, and the minimum in pixels
 DOUBTFUL = 0.9  # probability below which a digit has a question mark
-LINE = 400  # of the picture's longest side, the width of a box's line
+LINE = 400  # the picture's longest side, in line widths of a box
 
 
 def annotate(picture: Image.Image, readings: list[Reading]) -> Image.Image:
@@ -30,7 +30,7 @@ def annotate(picture: Image.Image, readings: list[Reading]) -> Image.Image:
 
 
 def draw_label(draw: ImageDraw.ImageDraw, reading: Reading, box: Box, width: int) -> None:
-    """Draws a digit over its box, or in it at the picture's upper edge; with a question mark if it is doubtful."""
+    """Draws a digit above its box, or inside it at the picture's upper edge; with a question mark if it is doubtful."""
     left, top, _, bottom = box
     text = f"{reading.digit}?" if is_doubtful(reading) else str(reading.digit)
     size = max(SMALLEST_TEXT, TEXT * (bottom - top))
@@ -41,5 +41,5 @@ def draw_label(draw: ImageDraw.ImageDraw, reading: Reading, box: Box, width: int
 
 
 def is_doubtful(reading: Reading) -> bool:
-    """Returns whether a digit should be looked at."""
+    """Returns whether a digit should be checked by a person."""
     return reading.probability < DOUBTFUL or reading.digitness < THRESHOLD

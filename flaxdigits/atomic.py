@@ -1,4 +1,4 @@
-"""Atomic file writes: a file is there whole or not at all, after a power cut too."""
+"""Atomic file writes: a file is written completely or not at all, even if the power fails."""
 
 import errno
 import os
@@ -9,10 +9,10 @@ from pathlib import Path
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yields a path beside `path`; synced to disk and renamed into place when the block succeeds.
+    """Yields a path next to `path`; it is synced to disk and renamed into place when the block succeeds.
 
     The yielded path keeps the suffix of `path`, since image writers choose their format by it.
-    If the block fails, the file at `path` stays as it was and the new one is removed.
+    If the block fails, the file at `path` is unchanged and the new one is removed.
 
     Raises:
         IsADirectoryError: if `path` is a folder; before the block.
@@ -20,7 +20,7 @@ def replacing(path: Path) -> Iterator[Path]:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Not named by the process: those of two machines may have the same number, and a folder in common.
+    # Not named by process ID: processes on two machines may have the same ID and share a folder.
     beside = path.with_name(f".{path.stem}.{os.urandom(6).hex()}{path.suffix}")
     try:
         yield beside
@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
         if os.name == "posix":  # Windows cannot open a folder
             sync(path.parent)
     except OSError as error:
-        if error.filename is None:  # of a write to an open file
+        if error.filename is None:  # from a write to an open file
             error.filename = str(path)
         raise
     finally:
@@ -46,12 +46,12 @@ def sync(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Writes `text` to `path` as UTF-8, whole or not at all."""
+    """Writes `text` to `path` as UTF-8, atomically."""
     with replacing(path) as beside:
         beside.write_text(text, encoding="utf-8", newline="\n")
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes `content` to `path`, whole or not at all."""
+    """Writes `content` to `path`, atomically."""
     with replacing(path) as beside:
         beside.write_bytes(content)

@@ -1,4 +1,4 @@
-"""Many files read one after the other, or in parallel, with a model in each process."""
+"""Reads many files, one after the other or in parallel, with a model in each process."""
 
 import os
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from flaxdigits.pages import Crop, Mode, Reading, find_crop, is_single, read_as,
 from flaxdigits.pictures.reading import read_grey
 
 PARALLEL_FROM = 100  # files; a process takes as long to start as reading these
-MOST_PROCESSES = 61  # on Windows, Python can wait for no more
+MOST_PROCESSES = 61  # on Windows, Python cannot wait for more
 BATCH = 16  # files handed to a process at a time
 
 
@@ -23,7 +23,7 @@ class Options(NamedTuple):
     """How files are read.
 
     Attributes:
-        model: an .onnx file; the shipped one for None.
+        model: an .onnx file; None for the shipped one.
         mode: as for `read_digits`.
         threshold: as for `read_digits`.
     """
@@ -34,11 +34,11 @@ class Options(NamedTuple):
 
 
 class Result(NamedTuple):
-    """What was read of a picture, or of a row of a data file.
+    """What was read in a picture, or in a row of a data file.
 
     Attributes:
         name: the path, or path:row.
-        readings: its digits; none if nothing stands out from the paper.
+        readings: its digits; empty if nothing stands out from the paper.
     """
 
     name: str
@@ -46,25 +46,25 @@ class Result(NamedTuple):
 
 
 class Single(NamedTuple):
-    """A picture of one digit that is to be read."""
+    """A picture of one digit that has yet to be read."""
 
     name: str
     crop: Crop
 
 
 def read_files(names: list[str], options: Options) -> Iterator[list[Result] | DataError]:
-    """Reads files, and yields for each its results or the error, in the order of the names.
+    """Reads files, and yields the results or the error of each, in the order of the names.
 
     Raises:
         ModelError: if the model cannot be used.
-        DataError: if a process is ended from outside.
+        DataError: if a process is killed from outside.
     """
     processes = min(os.cpu_count() or 1, len(names) // PARALLEL_FROM, MOST_PROCESSES)
     if processes < 2 or STANDARD_INPUT in names:  # which other processes do not have
         recognizer = Recognizer(options.model)
         yield from (read_file(name, recognizer, options) for name in names)
         return
-    Recognizer(options.model)  # its errors come from here
+    Recognizer(options.model)  # raises its errors here, not in a process
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")  # a fork would inherit onnxruntime's threads, and hang
@@ -85,7 +85,7 @@ def read_file(name: str, recognizer: Recognizer, options: Options) -> list[Resul
 
 
 def read_batch(names: list[str], recognizer: Recognizer, options: Options) -> list[list[Result] | DataError]:
-    """Reads files: a page at a time, and all pictures of one digit in one batch, which takes half as long."""
+    """Reads files: pages one at a time, all pictures of one digit in one batch, which takes half as long."""
     prepared = [prepare(name, recognizer, options) for name in names]
     crops = [one.crop for one in prepared if isinstance(one, Single)]
     readings = iter(refuse(read_crops(crops, recognizer), options.threshold) if crops else [])
@@ -93,7 +93,7 @@ def read_batch(names: list[str], recognizer: Recognizer, options: Options) -> li
 
 
 def prepare(name: str, recognizer: Recognizer, options: Options) -> Single | list[Result] | DataError:
-    """Reads a file, but for a picture of one digit, which is only normalized."""
+    """Reads a file, except that a picture of one digit is only normalized."""
     try:
         source = read_input(name)
         if not isinstance(source, PictureFile):
@@ -117,7 +117,7 @@ _process: tuple[Recognizer, Options] | None = None
 
 
 def initialize(options: Options) -> None:
-    """Loads the model in a new process, which leaves Ctrl-C to the one that started it."""
+    """Loads the model in a new process, which leaves Ctrl-C to its parent."""
     import signal
 
     global _process
@@ -130,6 +130,6 @@ def initialize(options: Options) -> None:
 
 
 def read_in_process(names: list[str]) -> list[list[Result] | DataError]:
-    """Reads files in such a process."""
+    """Reads files in a process that `initialize` has prepared."""
     assert _process
     return read_batch(names, *_process)

@@ -1,4 +1,4 @@
-"""The errors that flaxdigits raises on purpose.
+"""The errors that flaxdigits raises deliberately.
 
 FlaxdigitsError
 ├── DataError                 the source is not digits, or not in a form that can be read
@@ -6,23 +6,23 @@ FlaxdigitsError
 ├── DeviceError               the requested device is not available
 ├── RunError                  the run directory is damaged, or belongs to other data
 │   ├── RunNotFoundError      there is no run directory at this path
-│   ├── RunExistsError        the directory holds a run already
-│   ├── RunLockedError        a training in this run is open already
+│   ├── RunExistsError        the directory already holds a run
+│   ├── RunLockedError        the run is already being trained
 │   ├── RunUnfinishedError    the run has no checkpoint or no exported model yet
 │   ├── RunStorageError       the run directory cannot be written: the disk is full, read-only or gone
 │   ├── TrainingError         the loss or a weight is no longer finite, or the device's memory is too small
 │   └── TrainingInterrupted   training was asked to stop, and its state is saved
-├── ModelError                the file is not an ONNX model that keeps the contract
+├── ModelError                the file is not an ONNX model that satisfies the contract
 ├── ExportError               the exported file does not reproduce the network's answers
 ├── GoldenError               a model does not reproduce its golden vectors
-├── PartsError                the folder of parts is of another reading, or the reading did not finish
+├── PartsError                the folder of parts belongs to another job, or the job did not finish
 ├── SubmissionError           the submission breaks the competition's rules, or was not accepted
 └── MissingExtraError         an optional dependency is not installed
 
-A RunWarning says what of a run directory was damaged, and has been restored.
+A RunWarning says which part of a run directory was damaged and has been restored.
 
-`message` says what is wrong and where, expected and found; `hint` says what to do next, in Python. The command line
-replaces the hint by a command of its own. Both are one printable line each, whatever is in a name or a file.
+`message` says what is wrong and where, what was expected and what was found; `hint` says what to do next, in Python.
+The command line replaces the hint with a command. Each is one printable line, whatever a name or a file contains.
 """
 
 from pathlib import Path
@@ -31,7 +31,7 @@ from flaxdigits.printable import one_line
 
 
 class FlaxdigitsError(Exception):
-    """The base class of all errors that flaxdigits raises on purpose.
+    """The base class of all errors that flaxdigits raises deliberately.
 
     Attributes:
         message: what is wrong, in one line.
@@ -51,7 +51,7 @@ class DataError(FlaxdigitsError):
 
 
 class ConfigError(FlaxdigitsError):
-    """A configuration value out of its range, or a configuration file that cannot be read."""
+    """A configuration value out of range, or a configuration file that cannot be read."""
 
 
 class DeviceError(FlaxdigitsError):
@@ -75,11 +75,11 @@ class RunNotFoundError(RunError):
 
 
 class RunExistsError(RunError):
-    """The directory holds a run already."""
+    """The directory already holds a run."""
 
 
 class RunLockedError(RunError):
-    """A training in this run is open already, in this process or another."""
+    """The run is already being trained, in this process or another."""
 
 
 class RunUnfinishedError(RunError):
@@ -91,7 +91,7 @@ class RunStorageError(RunError):
 
 
 class RunWarning(UserWarning):
-    """Something in a run directory was damaged, and has been restored."""
+    """Something in a run directory was damaged and has been restored."""
 
 
 class ModelError(FlaxdigitsError):
@@ -99,11 +99,11 @@ class ModelError(FlaxdigitsError):
 
 
 class TrainingError(RunError):
-    """Training that cannot go on: the loss or a weight became NaN or infinite, or the device's memory is too small."""
+    """Training that cannot continue: the loss or a weight is NaN or infinite, or the device's memory is too small."""
 
 
 class TrainingInterrupted(RunError):
-    """Training that stopped on request, its state saved."""
+    """Training that stopped on request, with its state saved."""
 
 
 class ExportError(FlaxdigitsError):
@@ -115,7 +115,7 @@ class GoldenError(FlaxdigitsError):
 
 
 class PartsError(FlaxdigitsError):
-    """A folder of parts that belongs to another reading, or one that could not be finished."""
+    """A folder of parts that belongs to another job, or a job that could not be finished."""
 
 
 class SubmissionError(FlaxdigitsError):

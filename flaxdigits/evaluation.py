@@ -22,7 +22,7 @@ SMALLEST = np.finfo(np.float32).tiny  # limits the loss of a row to 87.3 nats wh
 
 
 class Reliability(NamedTuple):
-    """Accuracy by confidence, over equal bins of confidence from 0 to 1.
+    """Accuracy by confidence, over equal-width bins of confidence from 0 to 1.
 
     Attributes:
         counts: int64 [15], the number of rows in each bin.
@@ -36,7 +36,7 @@ class Reliability(NamedTuple):
 
     @property
     def error(self) -> float:
-        """The mean absolute difference of confidence and accuracy, weighted by the counts, in 0..1."""
+        """The mean absolute difference between confidence and accuracy, weighted by the counts, in 0..1."""
         gaps = np.abs(self.confidences - self.accuracies)
         return float(np.nansum(self.counts * gaps) / self.counts.sum())
 
@@ -67,7 +67,7 @@ class Evaluation:
         model: the name of the model.
 
     Raises:
-        DataError: if digits or probabilities have another shape, dtype or range.
+        DataError: if digits or probabilities have the wrong shape, dtype or range.
     """
 
     labels: np.ndarray
@@ -124,7 +124,7 @@ class Evaluation:
 
     @property
     def accuracy(self) -> float:
-        """The share of rows classified correctly, in 0..1."""
+        """The fraction of rows classified correctly, in 0..1."""
         return 1 - self.errors / len(self.labels)
 
     @property
@@ -145,7 +145,7 @@ class Evaluation:
 
     @property
     def reliability(self) -> Reliability:
-        """The accuracy by confidence, over 15 equal bins of confidence."""
+        """The accuracy by confidence, over 15 equal-width bins of confidence."""
         bins = np.minimum((self.confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
         counts = np.bincount(bins, minlength=CALIBRATION_BINS)
         sums = (np.bincount(bins, each, CALIBRATION_BINS) for each in (self.confidence, ~self.wrong))
@@ -155,13 +155,13 @@ class Evaluation:
     def calibration_error(self) -> float:
         """The expected calibration error, in 0..1.
 
-        The mean absolute difference of confidence and accuracy over 15 equal bins of confidence,
+        The mean absolute difference between confidence and accuracy over 15 equal-width bins of confidence,
         weighted by the number of rows in each (C. Guo et al., "On Calibration of Modern Neural Networks", 2017).
         """
         return self.reliability.error
 
     def worst(self, count: int) -> np.ndarray:
-        """Returns misclassified rows, the least probability of the true digit first, int64 [<= count], from 0."""
+        """Returns misclassified rows, lowest probability of the true digit first, int64 [<= count], from 0."""
         rows = np.flatnonzero(self.wrong)
         return rows[np.argsort(self._probabilities_of(self.labels)[rows], kind="stable")][:count]
 

@@ -1,4 +1,4 @@
-"""Explanation: what was made of a picture on the way to its digits, as a sheet to look at and in words."""
+"""Explanation: the steps by which a picture was read, as an image and in words."""
 
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from flaxdigits.pictures.normalization import locate
 from flaxdigits.pictures.reading import read_grey
 
 WIDTH = 900  # of the sheet, pixels
-TILE = 84  # of a digit as the model was given it, three pixels for each of the 28
+TILE = 84  # of a digit as given to the model, three pixels for each of its 28
 CAPTION = 34  # pixels below a tile
 GREY = (150, 150, 150)
 LEGEND = (
@@ -26,12 +26,12 @@ LEGEND = (
 
 
 class Explanation(NamedTuple):
-    """What was made of a picture.
+    """How a picture was read.
 
     Attributes:
-        sheet: the picture with its readings; the ink with its pieces and cuts; each digit as the model was given it.
-        words: what was found, a sentence each.
-        readings: as `read_digits` returns them.
+        sheet: the picture with its readings; the ink with its pieces and cuts; each digit as given to the model.
+        words: the findings, one sentence each.
+        readings: as returned by `read_digits`.
     """
 
     sheet: Image.Image
@@ -40,10 +40,10 @@ class Explanation(NamedTuple):
 
 
 def explain(picture: Image.Image, recognizer: Recognizer, mode: Mode = "auto") -> Explanation:
-    """Explains the reading of a picture.
+    """Explains how a picture is read.
 
     Args:
-        picture: upright.
+        picture: the picture, upright.
         recognizer: the model.
         mode: as for `read_digits`.
 
@@ -81,14 +81,14 @@ def explain(picture: Image.Image, recognizer: Recognizer, mode: Mode = "auto") -
 
 
 def words_of(number: int, line: Line) -> str:
-    """Returns what a line was divided into."""
+    """Returns a sentence on how a line was divided."""
     cuts = sum(piece.follows_cut for piece in line.pieces)
     pieces = f"{len(line.pieces)} pieces, {cuts} of them by a cut through the ink"
     return f"line {number}: digits {line.height:.0f} pixels high; {pieces}; {len(groups_of(line))} groups were read"
 
 
 def warnings_of(readings: list[Reading]) -> list[str]:
-    """Returns what to be careful with."""
+    """Returns warnings about refused and doubtful digits."""
     refused = [reading for reading in readings if reading.refused]
     doubtful = [reading for reading in readings if not reading.refused and reading.probability < DOUBTFUL]
     return [
@@ -99,7 +99,7 @@ def warnings_of(readings: list[Reading]) -> list[str]:
 
 
 def draw_pieces(ink: np.ndarray, lines: list[Line]) -> Image.Image:
-    """Returns the ink, dark on white, with a box around each piece; what a cut divides is red."""
+    """Returns the ink, dark on white, with a box around each piece, red after a cut."""
     drawn = Image.fromarray(np.rint(255 * (1 - ink)).astype(np.uint8)).convert("RGB")
     for line in lines:
         for piece in line.pieces:
@@ -108,7 +108,7 @@ def draw_pieces(ink: np.ndarray, lines: list[Line]) -> Image.Image:
 
 
 def draw_groups(line: Line, recognizer: Recognizer) -> Image.Image:
-    """Returns the groups of a line as the model was given them; those of the likeliest sequence have a blue caption."""
+    """Returns the groups of a line as given to the model; those of the likeliest sequence have a blue caption."""
     groups = groups_of(line)
     chosen = {read.box for read in read_lines([line], recognizer)[0]}
     prediction = recognizer(np.stack([group.pixels for group in groups]))
@@ -124,7 +124,7 @@ def draw_groups(line: Line, recognizer: Recognizer) -> Image.Image:
 def draw_group(
     sheet: Image.Image, group: Group, place: tuple[int, int], figures: tuple[int, float, float], chosen: bool
 ) -> None:
-    """Draws a group and what the model says of it."""
+    """Draws a group and the model's answer for it."""
     left, top = place
     tile = Image.fromarray(255 - group.pixels).resize((TILE - 6, TILE - 6), Image.Resampling.NEAREST)
     sheet.paste(tile, (left + 3, top + 3))
@@ -136,13 +136,13 @@ def draw_group(
 
 
 def fitted(panel: Image.Image) -> Image.Image:
-    """Returns a panel as wide as the sheet, or smaller as it is."""
+    """Returns a panel, shrunk to the width of the sheet if it is wider."""
     share = WIDTH / panel.width
     return panel if share >= 1 else panel.resize((WIDTH, max(1, round(share * panel.height))))
 
 
 def stacked(panels: list[Image.Image]) -> Image.Image:
-    """Returns panels one below the other."""
+    """Returns panels stacked vertically."""
     sheet = Image.new("RGB", (WIDTH, sum(panel.height + 8 for panel in panels)), "white")
     top = 0
     for panel in panels:

@@ -39,8 +39,8 @@ def require(extra: str, what: str) -> None:
 
 
 def install_command(extra: str) -> str:
-    """Returns the shell command that adds an extra to this environment, from where flaxdigits was installed."""
-    import shlex  # as those below not needed to read a digit, and urllib.request slow to import
+    """Returns the shell command that adds an extra to this environment, from the source of the installed flaxdigits."""
+    import shlex  # like the imports below not needed to read a digit, and urllib.request is slow to import
 
     pip = [sys.executable, "-m", "pip"] if find_spec("pip") else ["uv", "pip"]
     into = [] if find_spec("pip") else ["--python", sys.executable]
@@ -48,7 +48,7 @@ def install_command(extra: str) -> str:
 
 
 def recorded_source() -> dict[str, Any]:
-    """Returns the source that pip or uv has recorded (PEP 610's direct_url.json); empty for an index."""
+    """Returns the source recorded by pip or uv (PEP 610's direct_url.json); empty if it was an index."""
     import json
     from importlib.metadata import PackageNotFoundError, distribution
 

@@ -1,4 +1,4 @@
-"""Labelling: the digits of pictures, sorted by what they were read as, to be corrected and trained on."""
+"""Labelling: sorts the digits of pictures into folders by predicted label, to be corrected and trained on."""
 
 import io
 from pathlib import Path
@@ -10,23 +10,23 @@ from flaxdigits import atomic
 from flaxdigits.convention import CLASSES, SIDE
 from flaxdigits.pages import Reading
 
-NONE = "none"  # the folder of what was refused, which no training reads
+NONE = "none"  # the folder for refused digits, which are not trained on
 FOLDERS = (*map(str, range(CLASSES)), NONE)
-SCALE = 4  # pixels of a file for one of the 28, so that a person can see it
+SCALE = 4  # enlargement of a digit in its file, so that a person can see it
 
 
 def save_labelled(name: str, readings: list[Reading], out: Path) -> int:
-    """Writes each digit of a picture as a picture of its own into the folder of its digit, 0 to 9, or `none`.
+    """Writes each digit of a picture to a file of its own, in the folder of its label, 0 to 9, or `none`.
 
-    A digit of this picture that is in one of these folders already, perhaps corrected, is left there.
+    A digit that is already in one of these folders, perhaps corrected, is left there.
 
     Args:
-        name: of the picture; a file's name begins with it and ends with a checksum of its digit.
-        readings: of the picture's digits.
-        out: the folder of the folders.
+        name: the name of the picture; a file's name begins with it and ends with a checksum of its digit.
+        readings: the picture's digits.
+        out: the parent of these folders.
 
     Returns:
-        How many files were written.
+        The number of files written.
     """
     stem, written = Path(name).name.replace(":", "-"), 0  # the row of a data file follows a colon
     for reading in readings:
@@ -38,7 +38,7 @@ def save_labelled(name: str, readings: list[Reading], out: Path) -> int:
 
 
 def as_png(reading: Reading) -> bytes:
-    """Returns a digit as the model was given it, dark on white and enlarged, as the content of a PNG file."""
+    """Returns a digit as given to the model, dark on white and enlarged, as the content of a PNG file."""
     picture = Image.fromarray(255 - reading.pixels).resize((SCALE * SIDE, SCALE * SIDE), Image.Resampling.NEAREST)
     content = io.BytesIO()
     picture.save(content, "PNG")

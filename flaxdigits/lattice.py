@@ -1,9 +1,8 @@
 """The lattice of a line: pieces in, the likeliest sequence of digits out.
 
-Segmentation proposes pieces, the recognizer decides which of them together are digits: each group of neighbouring
-pieces that could be one is read, and the likeliest sequence of groups that uses every piece is taken
-(over-segmentation, as for strings of digits since R. Casey, E. Lecolinet, "A Survey of Methods and Strategies in
-Character Segmentation", 1996).
+Segmentation proposes pieces, and the recognizer decides which of them form digits: each group of neighbouring
+pieces that could be one is read, and the likeliest sequence of groups that uses every piece is chosen
+(over-segmentation: R. Casey, E. Lecolinet, "A Survey of Methods and Strategies in Character Segmentation", 1996).
 """
 
 import math
@@ -16,10 +15,10 @@ from flaxdigits.pictures.cuts import MOST_PIECES, WIDEST
 from flaxdigits.pictures.layout import Line, Piece
 from flaxdigits.pictures.normalization import Box, centre, fit_box
 
-LEAST = 1e-6  # probability that a group counts as at least
+LEAST = 1e-6  # lower bound of a group's probability
 UNITED_COST = 0.5  # nats for joining two components that do not touch
-CUT_COST = 0.6  # nats for dividing one
-SMALL, SMALL_COST = 0.75, 4.0  # nats for a digit that is lower than a share of the line's digits, per height of these
+CUT_COST = 0.6  # nats for cutting one
+SMALL, SMALL_COST = 0.75, 4.0  # nats for a digit below this share of the line's height, per height that it lacks
 
 
 class Group(NamedTuple):
@@ -32,7 +31,7 @@ class Group(NamedTuple):
 
 
 class Read(NamedTuple):
-    """A group of the likeliest sequence, and what it was read as."""
+    """A group of the likeliest sequence, and its reading."""
 
     box: Box
     digit: int
@@ -56,14 +55,14 @@ def read_lines(lines: list[Line], recognizer: Recognizer) -> list[list[Read]]:
 
 
 def shape_cost(group: Group, line: Line) -> float:
-    """Returns the cost of taking neighbouring pieces for a digit that depends on their place and size alone, nats."""
+    """Returns the cost of reading a group as one digit, from its pieces' place and size alone, in nats."""
     unites = sum(not piece.follows_cut for piece in line.pieces[group.first + 1 : group.end])
     missing = max(0.0, SMALL - (group.box[3] - group.box[1]) / line.height)
     return UNITED_COST * unites + CUT_COST * line.pieces[group.first].follows_cut + SMALL_COST * missing
 
 
 def read_of(group: Group, prediction: Prediction, index: int) -> Read:
-    """Returns what a group was read as."""
+    """Returns the reading of a group."""
     figures = float(prediction.confidences[index]), float(prediction.digitness[index])
     return Read(group.box, int(prediction.digits[index]), *figures, group.pixels)
 

@@ -1,4 +1,4 @@
-"""The digits of a picture: of one digit, or of a page with lines of numbers."""
+"""Reads the digits of a picture: a single digit, or a page with lines of numbers."""
 
 import math
 from collections.abc import Sequence
@@ -19,29 +19,29 @@ if TYPE_CHECKING:
 
 Mode = Literal["auto", "single", "page"]
 
-SMALL = 64  # longest side of a picture that is of one digit, pixels
-ALMOST = 0.9  # of the certainty of a page's digits, from which they are taken for parts of one
-EVEN = 0.5  # certainty from which a reading speaks for the way in which a page was taken, and below which against it
+SMALL = 64  # longest side of a picture that must be of one digit, pixels
+ALMOST = 0.9  # fraction of the page's certainty from which the reading as one digit is preferred
+EVEN = 0.5  # certainty above which a reading counts for an interpretation of the page, below which against it
 PARTS = 4  # most digits that may be parts of one
-SURE = 0.46  # of the threshold: the mean digitness of a number's digits from which a doubtful one stands
-DOUBTFUL = 0.004  # of the threshold: the digitness of such a one
+SURE = 0.46  # of the threshold: the mean digitness of a number's digits from which a doubtful one is accepted
+DOUBTFUL = 0.004  # of the threshold: the digitness that such a doubtful digit must have
 NUMBER_GAP = 0.5  # between two numbers, in heights of the line's digits
-ROOM = 0.5  # width that a digit takes at least, in heights: a 1 is narrow, and stands as far from its neighbours
+ROOM = 0.5  # minimum width of a digit, in heights: a 1 is narrow, but spaced like the others
 
 
 @dataclass(frozen=True)
 class Reading:
-    """A digit as it was read.
+    """A digit that was read.
 
     Attributes:
-        line: of the page, from 1.
-        number: of the line, from 1.
+        line: the line of the page, from 1.
+        number: the number within the line, from 1.
         digit: 0 to 9.
         probability: of the digit among the ten, 0..1.
-        digitness: 1 = surely a digit, 0 = surely none.
-        refused: whether it counts as no digit.
-        box: left, top, right, bottom, pixels of the picture, the last two outside; None for a digit of a data file.
-        pixels: as the model was given it, uint8 [28, 28], 0 = paper, 255 = ink.
+        digitness: 1 = surely a digit, 0 = surely not one.
+        refused: whether it is considered not to be a digit.
+        box: left, top, right, bottom, pixels of the picture, the last two exclusive; None for a digit of a data file.
+        pixels: as given to the model, uint8 [28, 28], 0 = paper, 255 = ink.
     """
 
     line: int
@@ -54,7 +54,7 @@ class Reading:
     pixels: np.ndarray = field(compare=False, repr=False)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns all but the pixels, by name."""
+        """Returns all attributes except the pixels, by name."""
         return {name: value for name, value in vars(self).items() if name != "pixels"}
 
 
@@ -63,7 +63,7 @@ class Crop(NamedTuple):
 
     Attributes:
         pixels: uint8 [28, 28], 0 = paper, 255 = ink.
-        box: of the digit in the picture: left, top, right, bottom, pixels, the last two outside.
+        box: of the digit in the picture: left, top, right, bottom, pixels, the last two exclusive.
     """
 
     pixels: np.ndarray
@@ -82,14 +82,14 @@ def read_digits(
     Args:
         picture: as for `read_picture`.
         recognizer: the model; the shipped one by default.
-        mode: "single" for a picture of one digit, "page" for one of several; "auto" tells them apart, and takes every
-            picture for one of a digit where OpenCV is not installed or the model does not give the digitness.
-        threshold: least digitness of what is not refused. By default the model's, and less for a doubtful digit among
-            others of its number.
+        mode: "single" for a picture of one digit, "page" for one of several; "auto" distinguishes them, and reads every
+            picture as one digit if OpenCV is not installed or the model does not output the digitness.
+        threshold: digitness below which a digit is refused. By default the model's, and lower for a doubtful digit
+            next to others of its number.
         name: the name used in messages; by default the path.
 
     Returns:
-        The digits, those of a page with refused ones among them; none if nothing stands out from the paper.
+        The digits, on a page including refused ones; empty if nothing stands out from the paper.
 
     Raises:
         DataError: if the source is not a picture.
@@ -100,7 +100,7 @@ def read_digits(
 
 
 def refuse(readings: list[Reading], threshold: float | None) -> list[Reading]:
-    """Returns readings of which those below a digitness are refused, and no others; unchanged without a threshold."""
+    """Returns readings with exactly those below the threshold refused; unchanged without a threshold."""
     if threshold is None:
         return readings
     return [replace(reading, refused=reading.digitness < threshold) for reading in readings]
@@ -128,13 +128,13 @@ def read_as(grey: np.ndarray, recognizer: Recognizer, mode: Mode) -> list[Readin
 
 
 def is_single(grey: np.ndarray, recognizer: Recognizer, mode: Mode) -> bool:
-    """Returns whether a picture is read as one digit without being read as a page too."""
+    """Returns whether a picture is read only as one digit, not as a page too."""
     may_be_page = recognizer.threshold and max(grey.shape) > SMALL and find_spec("cv2")
     return mode == "single" or (mode == "auto" and not may_be_page)
 
 
 def is_inside(inner: Box | None, outer: Box | None) -> bool:
-    """Returns whether the middle of a box is in another one."""
+    """Returns whether the centre of a box is inside another box."""
     assert inner is not None
     assert outer is not None
     x, y = (inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2
@@ -142,12 +142,12 @@ def is_inside(inner: Box | None, outer: Box | None) -> bool:
 
 
 def certainty(readings: list[Reading]) -> float:
-    """Returns the mean probability that a digit is read rightly; 0 without any."""
+    """Returns the mean probability that a digit is read correctly; 0 without any."""
     return sum(reading.digitness * reading.probability for reading in readings) / max(1, len(readings))
 
 
 def read_single(grey: np.ndarray, recognizer: Recognizer) -> list[Reading]:
-    """Reads a picture of one digit; none if nothing stands out from the paper."""
+    """Reads a picture of one digit; empty if nothing stands out from the paper."""
     crop = find_crop(grey)
     return read_crops([crop], recognizer) if crop else []
 
@@ -216,7 +216,7 @@ def read_sheet(grey: np.ndarray, light_ink: bool, recognizer: Recognizer) -> lis
 
 
 def numbers_of(digits: list["Read"], height: float) -> list[list["Read"]]:
-    """Divides a line's digits into numbers, where a gap separates them."""
+    """Splits a line's digits into numbers at wide gaps."""
     numbers: list[list[Read]] = []
     end = -math.inf
     for digit in digits:
@@ -230,6 +230,6 @@ def numbers_of(digits: list["Read"], height: float) -> list[list["Read"]]:
 
 
 def least_digitness(number: list["Read"], threshold: float) -> float:
-    """Returns the digitness below which a digit of a number is refused: less where its neighbours are digits."""
+    """Returns the digitness below which a digit of a number is refused: lower where its neighbours are digits."""
     mean = sum(digit.digitness for digit in number) / len(number)
     return threshold * (DOUBTFUL if len(number) > 1 and mean >= SURE * threshold else 1)

@@ -1,4 +1,4 @@
-"""The run directory: where a training leaves its files, and how to find it again."""
+"""The run directory: where training writes its files, and how to find it again."""
 
 import os
 from collections.abc import Iterator
@@ -13,16 +13,16 @@ from flaxdigits.extras import require
 if TYPE_CHECKING:
     import pandas as pd
 
-IfExists = Literal["error", "resume", "replace"]  # what to do where a run is to begin and there is one
+IfExists = Literal["error", "resume", "replace"]  # what to do if the directory of a new run holds one already
 
 RUNS = Path("runs")
 LATEST = RUNS / "latest"
 
 
 class Run:
-    """The paths of a run directory's files. Making one touches no disk.
+    """The paths of a run directory's files. Creating one does not touch the disk.
 
-    In a notebook a run displays as its learning curves.
+    In a notebook, a run is displayed as its learning curves.
     """
 
     def __init__(self, path: Path | str) -> None:
@@ -50,12 +50,12 @@ class Run:
 
     @classmethod
     def new(cls) -> Self:
-        """Returns a run in runs/ named after the present millisecond."""
+        """Returns a run in runs/ named after the current time, to the millisecond."""
         return cls(RUNS / datetime.now().strftime("%Y%m%d-%H%M%S-%f")[:-3])
 
     @classmethod
     def existing(cls, path: "Run | Path | str | None" = None) -> "Run":
-        """Returns the run at a path, runs/latest by default; of a link, the run that it points at now.
+        """Returns the run at a path, runs/latest by default; for a link, the run that it points to now.
 
         Raises:
             RunNotFoundError: if there is no configuration in it.
@@ -70,7 +70,7 @@ class Run:
         raise RunNotFoundError(named, missing, "flaxdigits.fit makes one")
 
     def check_exists(self, name: Path) -> None:
-        """Raises RunStorageError if the directory has been moved or removed since its training began.
+        """Raises RunStorageError if the directory has been moved or removed since training began.
 
         Args:
             name: of the run, in the message.
@@ -80,7 +80,7 @@ class Run:
             raise RunStorageError(name, f"there is no {self.config.name} in it any more", hint)
 
     def results(self) -> list[Path]:
-        """Lists what a training, its export and its evaluation have left, but for the configuration and the data."""
+        """Lists what training, export and evaluation have written, except for config.toml and data.json."""
         named = (
             self.history, self.curves, self.checkpoints, self.pretraining, self.metrics, self.confusion,
             self.mistakes, self.reliability, *self.path.glob("model*.onnx"),
@@ -89,13 +89,13 @@ class Run:
 
     @contextmanager
     def locked(self, name: Path | None = None) -> Iterator[None]:
-        """Keeps another training out of this run; the system frees the lock when the process ends.
+        """Locks the run against concurrent training; the system releases the lock when the process ends.
 
         Args:
             name: of the run, in messages; its path by default.
 
         Raises:
-            RunLockedError: if a training in it is open, in this process or another.
+            RunLockedError: if the run is already being trained, in this process or another.
             RunStorageError: if the directory cannot be written.
         """
         from filelock import FileLock, Timeout
@@ -105,7 +105,7 @@ class Run:
             self.path.mkdir(parents=True, exist_ok=True)
             try:
                 lock.acquire(timeout=0)
-            except Timeout:  # an OSError too
+            except Timeout:  # which is an OSError too
                 problem, hint = "a training in this run is open already", "wait for it to end, or close() it"
                 raise RunLockedError(name or self.path, problem, hint) from None
         try:
@@ -143,9 +143,9 @@ def storage_errors(name: Path) -> Iterator[None]:
 
 
 def follow(path: Path) -> Path:
-    """Returns where a link points now; any other path as it is.
+    """Returns the current target of a link; any other path unchanged.
 
-    The next training moves runs/latest: files written through it later would land in another run.
+    The next training run moves runs/latest: files written through it later would end up in another run.
     """
     return path.parent / path.readlink() if path.is_symlink() else path
 
@@ -166,7 +166,7 @@ def point_latest(run: Run, latest: Path = LATEST) -> None:
         latest.parent.mkdir(parents=True, exist_ok=True)
         beside.symlink_to(os.path.relpath(run.path.resolve(), latest.parent.resolve()))
         os.replace(beside, latest)
-    except OSError:  # Windows without the right to make links: runs are then named in full
+    except OSError:  # Windows without permission to create links: runs are then named in full
         beside.unlink(missing_ok=True)
 
 

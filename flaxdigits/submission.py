@@ -27,7 +27,7 @@ def check_test_set(digits: Digits, competition: bool) -> None:
 
     Args:
         digits: the digits to be submitted.
-        competition: whether they must be as many as in the competition's test.csv.
+        competition: whether there must be as many as in the competition's test.csv.
 
     Raises:
         SubmissionError: if they have labels, or are not 28,000 for the competition.
@@ -43,13 +43,13 @@ def read_and_predict(predict: Predict, blocks: Iterable[Digits]) -> tuple[Digits
 
     Args:
         predict: from images to digits; called by a thread per core, so a model should use one thread itself.
-        blocks: of one source, as `data.load.load_blocks` yields them.
+        blocks: of one source, as yielded by `data.load.load_blocks`.
 
     Returns:
         All digits, and the predicted ones, int64 [n].
 
     Raises:
-        DataError: as reading the blocks raises it.
+        DataError: if the blocks cannot be read.
         SubmissionError: if they have labels.
     """
     read: list[Digits] = []

@@ -35,7 +35,7 @@ HELD_OUT = ROOT / "benchmarks" / "glyphs.npz"
 METADATA = "google-font-metadata"
 LICENCES = {"SIL Open Font License, 1.1": "OFL-1.1", "Apache License, Version 2.0": "Apache-2.0"}
 SIZE = 96  # pixels per em
-SHEET = 3 * SIZE  # pixels along each side of what a character is drawn on
+SHEET = 3 * SIZE  # pixels along each side of the sheet on which a character is drawn
 SLANTS = (0.0, -0.25, 0.25)  # pixels sideways per pixel of height
 GROWTHS = (0, 2, -1)  # of a stroke on each side, pixels at SIZE
 
@@ -49,7 +49,7 @@ class Family(NamedTuple):
 
 
 def npm_pack(package: str, cache: Path) -> Path | None:
-    """Returns the archive of an npm package, fetched if need be; None if there is none."""
+    """Returns the archive of an npm package, fetched if necessary; None if there is none."""
     folder = cache / package.replace("/", "-").lstrip("@")
     if not list(folder.glob("*.tgz")):
         folder.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def npm_pack(package: str, cache: Path) -> Path | None:
 
 
 def read_member(archive: Path, ending: str) -> bytes | None:
-    """Returns the first file of an archive with that ending."""
+    """Returns the first file in an archive with this suffix."""
     with tarfile.open(archive) as files:
         for member in files:
             if member.name.endswith(ending):
@@ -68,7 +68,7 @@ def read_member(archive: Path, ending: str) -> bytes | None:
 
 
 def listed_families(cache: Path) -> dict[str, tuple[str, str]]:
-    """Returns name and licence of the handwriting families, by fontsource's name of the package."""
+    """Returns the name and licence of the handwriting families, keyed by fontsource's package name."""
     archive = npm_pack(METADATA, cache)
     if archive is None:
         sys.exit(f"{METADATA}: npm pack fails")
@@ -112,18 +112,18 @@ def drawn(character: str, font: ImageFont.FreeTypeFont, slant: float = 0.0, grow
 
 
 def forms(character: str) -> list[tuple[float, int]]:
-    """Returns slant and growth of the forms in which a character is drawn: a digit in nine, a letter in one."""
+    """Returns the slant and growth of each form in which a character is drawn: nine for a digit, one for a letter."""
     return [(slant, growth) for slant in SLANTS for growth in GROWTHS] if character in digits else [(0.0, 0)]
 
 
 def family_glyphs(family: Family) -> list[tuple[str, np.ndarray]]:
-    """Returns a family's characters and their images; none if the font lacks a digit."""
+    """Returns a family's characters and their images; empty if the font lacks a digit."""
     found = []
     for character in digits + ascii_letters:
         for slant, growth in forms(character):
             try:
                 found.append((character, drawn(character, family.font, slant, growth)))
-            except DataError:  # nothing left of thin strokes made thinner
+            except DataError:  # nothing is left of thin strokes after thinning
                 if (slant, growth) == (0.0, 0) and character in digits:
                     return []
     return found

@@ -1,7 +1,7 @@
-"""Writes exports/golden/pictures and pages: pictures of one digit and of several, and what is made of them.
+"""Writes exports/golden/pictures and pages: pictures of one digit and of several, with the reference results.
 
-That is the 28x28 pixels to which a digit is normalized, and the digits that the shipped model reads on a page. Tests
-compare every implementation of flaxdigits/pictures and pages.py with these, such as the page in exports/web.
+These are the 28x28 pixels to which a digit is normalized, and the digits that the shipped model reads on a page. Tests
+compare every implementation of flaxdigits/pictures and pages.py with them, such as the page in exports/web.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ from flaxdigits.pages import read_digits
 
 SIZE = 240
 PAGE = 260, 380  # height and width of a page
-TOLERANCE = 1e-3  # of a probability and a digitness of a page, where boxes may differ by a pixel
+TOLERANCE = 1e-3  # for a probability and a digitness on a page, where boxes may differ by a pixel
 LEFTS = (
     ((5, 44, 82, 200, 238), (20, 60, 98, 136, 250)),
     ((15, 70, 180, 230), (10, 60, 150, 205, 255)),
@@ -80,7 +80,7 @@ def make_pages(digits: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def written(digits: np.ndarray, lefts: tuple[tuple[int, ...], ...]) -> np.ndarray:
-    """Returns lines of digits whose left ends are given, float PAGE, 0 paper .. 1 ink."""
+    """Returns lines of digits at the given left ends, float PAGE, 0 paper .. 1 ink."""
     page, used = np.zeros(PAGE), 0
     for row, line in enumerate(lefts):
         for left in line:

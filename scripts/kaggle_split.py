@@ -3,9 +3,9 @@
     python scripts/kaggle_split.py make FOLDER
     python scripts/kaggle_split.py score FOLDER/submission.csv FOLDER/answers.csv
 
-`make` writes train.csv (42,000 rows) and test.csv (28,000), with their sizes in the competition: a
-random split of all 70,000 digits. So 60% of MNIST's test set are in train.csv, and a model that was
-trained on it must not be evaluated on that set.
+`make` writes train.csv (42,000 rows) and test.csv (28,000), as large as in the competition: a random
+split of all 70,000 digits. So 60% of MNIST's test set is in train.csv, and a model that was trained
+on it must not be evaluated on that set.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The page in exports/web for programs: built, served from this machine, and opened in the installed Chromium."""
+"""Builds the page in exports/web, serves it from this machine, and opens it in the installed Chromium."""
 
 import functools
 import shutil

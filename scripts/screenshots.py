@@ -44,7 +44,7 @@ def read_page(page: Page, picture: Path, digit: int) -> None:
 def save(page: Page, name: str) -> None:
     """Saves the whole page."""
     page.wait_for_timeout(500)
-    # Not by full_page, which takes a phone's screen for one without touch.
+    # Not with full_page, which treats a phone's screen as one without touch.
     height = page.evaluate("document.documentElement.scrollHeight")
     page.set_viewport_size({"width": page.evaluate("innerWidth"), "height": height})
     page.mouse.move(1, 1)  # off the pad and the buttons

@@ -1,6 +1,6 @@
 """Serves the built page, for `just web`. Needs nothing but Python.
 
-python3 scripts/serve.py HOST PORT, or with --check PORT: only says whether another program has the port.
+python3 scripts/serve.py HOST PORT, or with --check PORT: only says whether another program is using the port.
 """
 
 import functools
@@ -15,13 +15,13 @@ POLICY = (
     "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' blob: data:; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
-WORKER = "/segmentation-worker.js"  # OpenCV makes functions of text in it, and a worker has its own response's policy
+WORKER = "/segmentation-worker.js"  # OpenCV makes functions from text in it; a worker has its own response's policy
 WORKER_POLICY = "default-src 'none'; script-src 'self' 'unsafe-eval' 'wasm-unsafe-eval'; connect-src 'self' data:"
 HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 DIST = Path(__file__).parents[1] / "exports" / "web" / "dist"
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"
-NOBODY = "192.0.2.1"  # RFC 5737: an address for documentation; the route to it is that to any other
+NOBODY = "192.0.2.1"  # RFC 5737: an address for documentation; it is routed like any other
 
 
 class Handler(http.server.SimpleHTTPRequestHandler):
@@ -51,7 +51,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 def check(port: int) -> None:
-    """Exits with one line if a program of this machine listens on the port."""
+    """Exits with one line if a program on this machine listens on the port."""
     with socket.socket() as client:
         taken = not client.connect_ex((LOOPBACK, port))
     if taken:
@@ -59,7 +59,7 @@ def check(port: int) -> None:
 
 
 def own_address() -> str:
-    """This machine's address in the local network; a UDP socket that is connected knows it, and sends nothing."""
+    """This machine's address in the local network; a connected UDP socket knows it, and sends nothing."""
     with socket.socket(type=socket.SOCK_DGRAM) as client:
         client.connect((NOBODY, 9))
         return str(client.getsockname()[0])

@@ -36,7 +36,7 @@ from flaxdigits.extras import install_command
 from flaxdigits.training.devices import find_devices
 
 ROOT = Path(__file__).parents[2]
-# The trainings come first, as the others take GPU memory and keep it; the throughput has the time that is left.
+# The training runs come first, as the others take GPU memory and keep it; throughput gets the remaining time.
 PARTS = (time_to_accuracy, original, slices, against_pytorch, throughput)
 CUDA_PACKAGES = r"jax-cuda\d+-(plugin|pjrt)|nvidia-(cublas|cudnn|cuda-runtime|cuda-nvcc)(-cu\d+)?"
 
@@ -77,14 +77,14 @@ def parsed() -> argparse.Namespace:
 
 
 def prepare_environment() -> None:
-    """Leaves one GPU visible, and its memory to the processes of the trainings; called before JAX finds its devices."""
+    """Leaves one GPU visible, and its memory to the training processes; called before JAX finds its devices."""
     os.environ["XLA_PYTHON_CLIENT_PREALLOCATE"] = "false"
     os.environ.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")  # as nvidia-smi counts
     os.environ["CUDA_VISIBLE_DEVICES"] = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0]
 
 
 def find_device(kind: str) -> jax.Device:
-    """Returns the device, or exits where there is none."""
+    """Returns the device, or exits if there is none."""
     try:
         return find_devices(kind)[0]
     except DeviceError:
@@ -92,7 +92,7 @@ def find_device(kind: str) -> jax.Device:
 
 
 def attempt(part: Callable[[Plan], None], plan: Plan) -> bool:
-    """Runs a part; where it fails, says so in the results, and the others still run."""
+    """Runs a part; if it fails, the results say so, and the others still run."""
     try:
         part(plan)
     except Exception as error:
@@ -118,7 +118,7 @@ def print_machine(device: jax.Device, command: str) -> None:
 
 
 def output(*command: str) -> str:
-    """Returns what a command prints, without line breaks; nothing where it fails or is not installed."""
+    """Returns what a command prints, without line breaks; empty if it fails or is not installed."""
     try:
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError):

@@ -1,4 +1,4 @@
-"""What `gpu` measures and how long: in full on a GPU, in small anywhere."""
+"""What `gpu` measures and for how long: in full on a GPU, at a small scale anywhere."""
 
 import time
 from dataclasses import dataclass, field, replace
@@ -25,7 +25,7 @@ class Plan:
     trainings: dict[str, TrainConfig]  # timed to the levels
     levels: tuple[float, ...]  # of accuracy on held-out writers
     original: TrainConfig
-    training_seconds: dict[str, float]  # at which a training is stopped
+    training_seconds: dict[str, float]  # after which a training run is stopped
     began: float = field(default_factory=time.monotonic)
 
     @property

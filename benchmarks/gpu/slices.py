@@ -19,7 +19,7 @@ from flaxdigits.training.step import TrainState, epoch_order
 
 
 class Rates(NamedTuple):
-    """Steps a second of one training, in three ways."""
+    """Steps a second of one training run, in three ways."""
 
     whole: float  # two epochs in one call
     sliced: float  # two epochs as the loop slices them
@@ -56,7 +56,7 @@ def slices_cells(plan: Plan, config: TrainConfig) -> list[str]:
 
 
 def make_loop(config: TrainConfig, digits: int) -> Loop:
-    """Returns the loop of a training that writes nothing."""
+    """Returns the loop of a training run that writes nothing."""
     never_saved = replace(config, checkpoint_seconds=1e9)
     setup = prepare(load()[:digits], never_saved, Run("no run"))
     return Loop(setup, lambda _: None, lambda: False)

@@ -33,7 +33,7 @@ DATA_SHEET = {
     "NVIDIA GeForce RTX 4090": 165e12,
 }
 TORCH = Path(__file__).with_name("pytorch.py")
-TORCH_SECONDS = 120  # at which its process is stopped
+TORCH_SECONDS = 120  # after which its process is stopped
 
 steps_of = cache(ours)  # compiles, so that a configuration is compiled once for all tables
 
@@ -45,7 +45,7 @@ def measured_ceiling(plan: Plan) -> float:
     """
     size = plan.product
     left, right = jax.random.normal(jax.random.key(0), (2, size, size), jnp.bfloat16)
-    right *= size**-0.5  # so that products of products stay of the same size
+    right *= size**-0.5  # so that products of products keep their magnitude
 
     @jax.jit
     def products(left: jax.Array, right: jax.Array, count: int) -> jax.Array:

@@ -1,4 +1,4 @@
-"""Trainings of `gpu`: processes of their own, timed from their start, without a cache of compiled programs."""
+"""Training runs of `gpu`: separate processes, timed from their start, without a cache of compiled programs."""
 
 import os
 import subprocess
@@ -24,12 +24,12 @@ print(f"{training.devices}, {training.config.precision}", flush=True)
 for report in training:
     print(report.val_accuracy, flush=True)
 """
-# The parent's, which leave the GPU's memory to others, and those that would keep compiled programs.
+# The parent's variables, which leave the GPU's memory to others, and those that would cache compiled programs.
 NOT_INHERITED = ("XLA_PYTHON_CLIENT_PREALLOCATE", "JAX_COMPILATION_CACHE_DIR")
 
 
 class Watched(NamedTuple):
-    """A training, as its parent process saw it."""
+    """A training run, as seen by its parent process."""
 
     devices: str  # and the precision
     epochs: list[tuple[float, float]]  # seconds from the process's start to the epoch's end, and validation accuracy
@@ -38,7 +38,7 @@ class Watched(NamedTuple):
 
 
 def environment() -> dict[str, str]:
-    """Returns the environment of a training, in which this checkout is found from any directory."""
+    """Returns the environment of a training process, in which this checkout is found from any directory."""
     inherited = {name: value for name, value in os.environ.items() if name not in NOT_INHERITED}
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return inherited | {"PYTHONPATH": path}
@@ -70,14 +70,14 @@ def watch(config: TrainConfig, digits: int, seconds: float) -> Watched:
 
 
 def reached(epochs: list[tuple[float, float]], level: float) -> str:
-    """Returns when the first epoch ended whose accuracy is that level or more."""
+    """Returns when the first epoch ended that reached this accuracy."""
     found = ((seconds, epoch) for epoch, (seconds, accuracy) in enumerate(epochs, 1) if accuracy >= level)
     seconds, epoch = next(found, (0, 0))
     return f"{seconds:.1f} s, epoch {epoch}" if epoch else "not reached"
 
 
 def ending(watched: Watched, config: TrainConfig) -> str:
-    """Returns the seconds of the whole training, or where it was stopped."""
+    """Returns the seconds that training took, or after which it was stopped."""
     done = f"{len(watched.epochs)} of {config.epochs} epochs done"
     return f"stopped after {watched.seconds:.0f} s, {done}" if watched.stopped else f"{watched.seconds:.1f} s"
 
@@ -106,7 +106,7 @@ def time_to_accuracy(plan: Plan) -> None:
 
 
 def original(plan: Plan) -> None:
-    """Prints the seconds that the original's recipe takes from the start of the process to its end."""
+    """Prints the seconds that the original's recipe takes, from the start of the process to its end."""
     config = plan.original
     print(f"\n## The original's {config.epochs} epochs\n")
     print(

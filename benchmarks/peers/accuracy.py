@@ -8,11 +8,11 @@ from benchmarks.peers.process import OURS, PeerFailed, Spec, evaluations
 from benchmarks.peers.report import Report
 
 TARGETS = (0.98, 0.99, 0.993, 0.995)
-PATIENCE = 150  # seconds, about seven times what 99% take here; a recipe is ended then
+PATIENCE = 150  # seconds, about seven times what 99% takes here; then a recipe is stopped
 
 
 class Recipe(NamedTuple):
-    """A training and its place in the table."""
+    """A training run and its place in the table."""
 
     spec: Spec
     name: str  # as its script knows it
@@ -22,7 +22,7 @@ class Recipe(NamedTuple):
 
 
 RECIPES = [
-    Recipe(Spec(OURS, "ours"), "default-20", "default preset, 20 epochs", in_quick=False),  # begins as the next one
+    Recipe(Spec(OURS, "ours"), "default-20", "default preset, 20 epochs", in_quick=False),  # starts like the next one
     Recipe(Spec(OURS, "ours"), "default", "default preset"),
     Recipe(Spec("PyTorch", "pytorch"), "documentation", "pytorch/examples, mnist: convolutions, Adadelta"),
     Recipe(Spec("Keras, TensorFlow", "keras_tensorflow"), "documentation", "keras.io, simple MNIST convnet"),
@@ -59,7 +59,7 @@ def measure(report: Report, data: Path, quick: bool) -> int:
 
 
 def run(data: Path, recipe: Recipe, quick: bool) -> tuple[list[str], bool]:
-    """Runs a recipe, in a quick run until its first evaluation; returns its row, and whether it failed."""
+    """Runs a recipe, only to its first evaluation in a quick run; returns its row, and whether it failed."""
     command = recipe.spec.command(data, "accuracy", f"recipe={recipe.name}")
     reached: dict[float, float] = {}
     highest, seconds = 0.0, 0.0

@@ -18,11 +18,11 @@ SECTIONS = {"throughput": throughput, "accuracy": accuracy, "prediction": predic
 
 
 def write_digits(path: Path, count: int | None) -> None:
-    """Writes digits for the peers, of seven tenths of the writers to train on and of the others held out.
+    """Writes digits for the peers: to train on, from seven tenths of the writers, and held-out ones, from the others.
 
     Args:
         path: the file, .npz.
-        count: of each; all by default.
+        count: the number of each; all by default.
     """
     train, held = load().split(HELD_OUT, seed=0)
     assert held is not None
@@ -50,7 +50,7 @@ def main() -> None:
         write_digits(data, QUICK_DIGITS if quick else None)
         for name in wanted:
             failures += SECTIONS[name].measure(report, data, quick)
-            if not quick and wanted == list(SECTIONS):  # after each, for the whole takes most of an hour
+            if not quick and wanted == list(SECTIONS):  # after each section, since all of them take most of an hour
                 report.save(results_path(f"{processor()} python{sys.version_info.major}{sys.version_info.minor}"))
     if failures:
         sys.exit(f"{failures} measurements failed")

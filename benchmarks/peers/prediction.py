@@ -1,4 +1,4 @@
-"""Prediction throughput, and the way from Kaggle's test.csv to a submission."""
+"""Prediction throughput, and the time from Kaggle's test.csv to a submission."""
 
 import subprocess
 from pathlib import Path

@@ -19,7 +19,7 @@ HUGE_PAGES = {"GLIBC_TUNABLES": "glibc.malloc.hugetlb=1"}  # as `flaxdigits trai
 
 
 class PeerFailed(Exception):
-    """A peer ended without an answer; the message has the last line that it wrote."""
+    """A peer exited without an answer; the message has the last line that it wrote."""
 
 
 class Spec(NamedTuple):
@@ -30,7 +30,7 @@ class Spec(NamedTuple):
     options: tuple[str, ...] = ()
 
     def command(self, data: Path, task: str, *options: object) -> list[str]:
-        """Returns the command that runs a task; a script's own header says what its environment holds."""
+        """Returns the command that runs a task; a script's own header declares its environment."""
         words = [str(data), task, *self.options, *map(str, options)]
         script = str(SCRIPTS / f"{self.script}.py")
         if self.name.startswith(OURS):
@@ -39,12 +39,12 @@ class Spec(NamedTuple):
 
 
 def without_huge_pages() -> dict[str, str]:
-    """Returns the environment of a command as its user has it."""
+    """Returns the environment of a command as its users have it."""
     return {name: value for name, value in os.environ.items() if name not in HUGE_PAGES}
 
 
 def make_environments() -> None:
-    """Makes the peers' environments, with bytecode as a second start would find it."""
+    """Makes the peers' environments, with bytecode, as a second start would find them."""
     for script in sorted(SCRIPTS.glob("*.py")):
         if "# /// script" in script.read_text():
             command = ["uv", "sync", "--quiet", "--compile-bytecode", "--python", sys.executable, "--script", script]
@@ -52,7 +52,7 @@ def make_environments() -> None:
 
 
 class Result(NamedTuple):
-    """What came of one peer."""
+    """The outcome of one peer."""
 
     first_seconds: float  # of its first step or call, compilation included
     figures: list[float]  # a round each
@@ -63,8 +63,8 @@ class Peer:
     """A running peer.
 
     Args:
-        command: that starts it.
-        cores: that it may use; all by default.
+        command: the command that starts it.
+        cores: the cores that it may use; all by default.
 
     Attributes:
         ready: its first answer: the seconds of its first step.
@@ -81,7 +81,7 @@ class Peer:
         """Returns its next answer.
 
         Raises:
-            PeerFailed: if it has ended instead.
+            PeerFailed: if it has exited instead.
         """
         assert self.process.stdout
         for line in self.process.stdout:
@@ -117,15 +117,15 @@ def compare(
     cores: int | None = None,
     at_once: bool = False,
 ) -> dict[str, Result | str]:
-    """Returns each peer's result over rounds in which they take turns; of one that failed, why.
+    """Returns each peer's result over rounds in which they take turns; for one that failed, the reason.
 
     Args:
         specs: the peers.
         data: the digits, .npz.
-        task: of each peer.
-        options: of the task.
-        rounds: how many figures of each.
-        cores: that each may use; all by default.
+        task: the task of each peer.
+        options: the options of the task.
+        rounds: the number of figures from each.
+        cores: the cores that each may use; all by default.
         at_once: start them all at once, which spoils the time to their first step.
     """
     figures: dict[str, list[float]] = {spec.name: [] for spec in specs}
@@ -156,7 +156,7 @@ def ratio(ours: Result, theirs: Result) -> float:
 
 
 def cost(command: list[str]) -> tuple[float, float]:
-    """Returns the seconds of a command, and the most memory that it used, MB."""
+    """Returns the seconds that a command took, and its peak memory, MB."""
     began = time.perf_counter()
     silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
     process = subprocess.Popen(command, env=without_huge_pages(), **silent)
@@ -170,7 +170,7 @@ def cost(command: list[str]) -> tuple[float, float]:
 def evaluations(command: list[str]) -> Iterator[tuple[float, dict[str, Any]]]:
     """Starts a process and yields its answers, each with the seconds since before it was started.
 
-    The process, and uv above it, is ended with the iterator.
+    The process, and uv above it, is stopped with the iterator.
     """
     began = time.perf_counter()
     process = subprocess.Popen(

@@ -63,7 +63,7 @@ def cpu() -> dict[str, str]:
 
 
 def processor() -> str:
-    """Returns the processor's name, its family and model added where the name says little."""
+    """Returns the processor's name, with its family and model if the name says little."""
     found = cpu()
     name = found.get("model name", platform.processor() or platform.machine())
     numbers = f"family {found['cpu family']}, model {found['model']}" if "model" in found else ""

@@ -1,4 +1,4 @@
-"""Cold start of each command, and the second start of a training in the same place."""
+"""Cold start of each command, and the second start of training in the same place."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def measure_training(report: Report, folder: Path, rounds: int) -> None:
 
 
 def first_epoch(run: Path, environment: dict[str, str]) -> tuple[float, float]:
-    """Returns the seconds until a training has taken its first step, and until it has reported its first epoch."""
+    """Returns the seconds until training has taken its first step, and until it has reported its first epoch."""
     began = time.perf_counter()
     command = [sys.executable, "-c", FIRST_EPOCH, "train", "--out", str(run)]
     run.parent.mkdir(exist_ok=True)
@@ -54,7 +54,7 @@ def first_epoch(run: Path, environment: dict[str, str]) -> tuple[float, float]:
     return step, epoch
 
 
-# The program itself, but for what it does with a training: it prints a line after the first step and the first epoch.
+# The program itself, except that training only prints a line after the first step and after the first epoch.
 FIRST_EPOCH = """
 import os
 from flaxdigits_cli import program, train

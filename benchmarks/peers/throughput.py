@@ -1,4 +1,4 @@
-"""Training throughput of the reference network, and the share of the machine's own ceiling."""
+"""Training throughput of the reference network, and its share of the machine's ceiling."""
 
 from pathlib import Path
 from statistics import median
@@ -88,7 +88,7 @@ def compare_fastest(report: Report, batch: int, found: dict[str, Results]) -> No
 
 
 def times(ours: Result | str, theirs: Result | str) -> str:
-    """Returns how many times as fast flaxdigits is, by the rounds in which both took their turns."""
+    """Returns how many times as fast flaxdigits is, from the rounds in which both took turns."""
     if isinstance(ours, str) or isinstance(theirs, str):
         return ""
     return f"{ratio(ours, theirs):.2f} times as fast"

@@ -4,8 +4,8 @@
 # ///
 """Reads pages with RapidOCR (PP-OCRv4): python rapidocr_pages.py FOLDER; prints a JSON list of lines for each PNG.
 
-What it finds is put in order: boxes whose middles are level are a line, from left to right. Letters are dropped, and
-spaces inside a box separate numbers. Uses nothing of flaxdigits.
+Its results are put in order: boxes whose middles are level form a line, from left to right. Letters are dropped, and
+spaces inside a box separate numbers. Uses nothing from flaxdigits.
 """
 
 import json

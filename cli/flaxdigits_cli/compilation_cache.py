@@ -1,12 +1,12 @@
-"""The folder in which JAX keeps compiled programs, so that a second command does not compile them again."""
+"""The folder where JAX caches compiled programs, so that a second command does not compile them again."""
 
 import os
 
-CACHE_BYTES = 2**28  # at most; the oldest entries go first
+CACHE_BYTES = 2**28  # at most; the oldest entries are removed first
 
 
 def use_compilation_cache() -> None:
-    """Sets JAX's variables, unless the user has; JAX_ENABLE_COMPILATION_CACHE=0 switches the cache off.
+    """Sets JAX's variables, unless the user has; JAX_ENABLE_COMPILATION_CACHE=0 disables the cache.
 
     Called before JAX is imported.
     """

@@ -50,7 +50,7 @@ def _providers() -> list[str]:
 
 
 def _devices() -> list[str]:
-    """Returns the devices that JAX can train on; none where JAX is not installed."""
+    """Returns the devices that JAX can train on; empty if JAX is not installed."""
     if missing("train"):
         return []
     from flaxdigits.training.devices import describe_kind, find_devices
@@ -63,7 +63,7 @@ def _devices() -> list[str]:
 
 
 def _precision() -> str | None:
-    """Returns the precision that a training has by default; None where JAX is not installed or finds no device."""
+    """Returns the precision that training uses by default; None if JAX is not installed or finds no device."""
     if missing("train"):
         return None
     from flaxdigits.training.devices import make_mesh

@@ -66,7 +66,7 @@ def evaluate(model: Path, digits: "Digits", as_json: bool = False, out: Path | N
 
 
 def _warn(metadata: dict[str, str], digits: "Digits") -> None:
-    """Warns of a score on digits that the model was trained on."""
+    """Warns about a score on digits that the model was trained on."""
     shared = metadata.get("training_rows_in_mnist_test", "0") if digits.name == MNIST_TEST else "0"
     if metadata.get("training_data_sha256") == digits.sha256:
         shared = "all"
@@ -92,7 +92,7 @@ def _table(evaluation: "Evaluation") -> str:
 
 
 def _save(evaluation: "Evaluation", folder: Path) -> None:
-    """Writes metrics.json, and the plots where matplotlib is installed."""
+    """Writes metrics.json, and the plots if matplotlib is installed."""
     from flaxdigits import atomic
     from flaxdigits.extras import install_command, missing
     from flaxdigits.runs import Run

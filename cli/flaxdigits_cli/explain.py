@@ -17,7 +17,7 @@ def run(
         Path | None, typer.Option(metavar="OUT.png", help="The sheet; by default PICTURE-explained.png here.")
     ] = None,
 ) -> int:
-    """Writes a sheet that shows what the model was given and what it made of it, and says so in words."""
+    """Writes a sheet that shows the model's inputs and answers, and explains them in words."""
     from flaxdigits import atomic
     from flaxdigits.explanation import explain
     from flaxdigits.inference.recognizer import Recognizer

@@ -31,7 +31,7 @@ def run(
         Path | None, typer.Option(metavar="FOLDER", help="Also write a Triton / KServe model repository.")
     ] = None,
 ) -> None:
-    """Exports, and prints what the gate found."""
+    """Exports, and prints the gate's figures."""
     require("train", "exporting")
     from flaxdigits.export.export import export_onnx
 

@@ -17,7 +17,7 @@ def run(
     model: Model = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> int:
-    """Prints a description of the file; returns 1 where it breaks the contract."""
+    """Prints a description of the file; returns 1 if it breaks the contract."""
     from flaxdigits.inference.inspection import Inspection
 
     found = Inspection.of(find_model(model))
@@ -26,7 +26,7 @@ def run(
 
 
 def _table(found: "Inspection") -> str:
-    """Formats the description; values of several lines, such as the configuration, are indented."""
+    """Formats the description; multi-line values, such as the configuration, are indented."""
     opsets = ", ".join(f"{domain or 'ai.onnx'} {version}" for domain, version in found.opsets.items())
     rows = [
         ("file", f"{found.path}, {found.bytes:,} bytes"),
@@ -43,6 +43,6 @@ def _table(found: "Inspection") -> str:
 
 
 def _indented(value: str) -> str:
-    """Returns a value without control characters; one of several lines below its name, indented."""
+    """Returns a value without control characters; a multi-line value goes below its name, indented."""
     lines = [printable(line) for line in value.splitlines()]
     return "\n  ".join(["", *lines]) if len(lines) > 1 else "".join(lines)

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a training."""
+"""Ctrl-C and SIGTERM during training."""
 
 import signal
 from typing import Self
@@ -10,15 +10,15 @@ received = signal.SIGINT  # the latest of these
 
 
 def exit_code() -> int:
-    """Returns the exit code after a signal, as shells have it: 130 for SIGINT, 143 for SIGTERM."""
+    """Returns the exit code after a signal, as in shells: 130 for SIGINT, 143 for SIGTERM."""
     return 128 + received
 
 
 class Interrupt:
-    """Ctrl-C and SIGTERM as a request to stop: the first one lets the step finish and the state be saved.
+    """Handles Ctrl-C and SIGTERM as requests to stop: after the first, the step finishes and the state is saved.
 
-    A second one ends the process at once. It is left to the system: raised as an exception while JAX compiles or
-    computes, it would be lost, or crash.
+    A second one ends the process at once. It is left to the system: an exception raised while JAX compiles or
+    computes would be lost, or crash.
     """
 
     def __enter__(self) -> Self:
@@ -31,7 +31,7 @@ class Interrupt:
             signal.signal(kind, handler)
 
     def asked(self) -> bool:
-        """Returns whether a signal has come."""
+        """Returns whether a signal has arrived."""
         return self._asked
 
     def _ask(self, kind: int, _: object) -> None:

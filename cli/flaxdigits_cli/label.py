@@ -22,7 +22,7 @@ def run(
     single: Single = False,
     page: Page = False,
 ) -> int:
-    """Sorts the digits of pictures into folders by what they are read as; returns 1 if files could not be read."""
+    """Sorts the digits of pictures into folders by predicted label; returns 1 if files could not be read."""
     mode = find_mode(single, page)
     names, unread = expanded(files)
     found = written = refused = 0

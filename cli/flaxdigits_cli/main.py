@@ -1,4 +1,4 @@
-"""The program: its table of commands, and how an error ends it.
+"""The program: its table of commands, and its error handling.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a stated
 failure in one line, 2 a usage error, 130 interrupted, 143 terminated.
@@ -40,7 +40,7 @@ FAILED, INTERRUPTED = 1, 130
 
 
 class LazyGroup(TyperGroup):
-    """Commands whose modules are imported when they are called; help takes their texts from the table."""
+    """Commands whose modules are imported when they are called; their help texts come from the table."""
 
     def __init__(self, **options: Any) -> None:
         stubs = {name: TyperCommand(name, help=text) for name, text in COMMANDS.items()}
@@ -55,7 +55,7 @@ class LazyGroup(TyperGroup):
         return name, typer.main.get_command(command), rest
 
 
-# The commands' help is in rich's panels; this one is plain, since importing what draws them takes as long as Typer.
+# Each command's help uses rich's panels; this one is plain, as importing their renderer takes as long as Typer.
 app = typer.Typer(
     cls=LazyGroup, rich_markup_mode=None, help="Train a network that reads handwritten digits, and use it."
 )
@@ -80,7 +80,7 @@ def options(
 def main() -> None:
     """Runs the program and exits."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a file name need not be in the encoding of the terminal
+        if isinstance(stream, io.TextIOWrapper):  # a file name may not fit the terminal's encoding
             stream.reconfigure(errors="backslashreplace")
     warnings.showwarning = show_warning
     gc.set_threshold(100_000)  # collecting garbage among freshly imported modules takes 7% of a cold prediction
@@ -103,7 +103,7 @@ def main() -> None:
 def show_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, file: Any = None, line: Any = None
 ) -> None:
-    """Prints a warning; what is said about a run, in one line without the place in the code."""
+    """Prints a warning; one about a run in a single line, without its source location."""
     if issubclass(category, errors.RunWarning):
         note(f"warning: {message}")
     else:
@@ -146,7 +146,7 @@ def advice(error: errors.FlaxdigitsError) -> str:
 
 
 def interrupted() -> NoReturn:
-    """Ends the process at once: while the interpreter shuts down in order, JAX's pending work would crash it."""
+    """Ends the process at once: during an orderly shutdown of the interpreter, JAX's pending work would crash it."""
     print("flaxdigits: interrupted", file=sys.stderr, flush=True)
     with suppress(OSError):
         sys.stdout.flush()
@@ -158,7 +158,7 @@ def fail(message: str, code: int) -> NoReturn:
     print(f"flaxdigits: {printable(message)}", file=sys.stderr, flush=True)
     processes = sys.modules.get("flaxdigits.training.processes")
     if processes and processes.connected:
-        os._exit(code)  # an exit in order would wait for the others, and they for this one
+        os._exit(code)  # an orderly exit would wait for the other processes, and they for this one
     sys.exit(code)
 
 

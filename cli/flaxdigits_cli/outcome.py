@@ -1,4 +1,4 @@
-"""What a training ends with: its export, its accuracy, and a comparison with the model that it started from."""
+"""What follows training: the export, the accuracy, and a comparison with the model that it started from."""
 
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def finish(training: "Training") -> None:
-    """Exports the network, and prints where everything is and the accuracy that was reached."""
+    """Exports the network, and prints the paths of the results and the accuracy."""
     from flaxdigits.export.export import export_onnx
     from flaxdigits.training.history import read_history
     from flaxdigits.training.records import Provenance
@@ -35,9 +35,9 @@ def _compared(exported: "ExportReport") -> str:
 
 
 def compare(training: "Training") -> None:
-    """Prints the errors on new digits and on MNIST's, of the model that was fine-tuned, before and after.
+    """Prints the errors on new digits and on MNIST's, before and after fine-tuning.
 
-    MNIST's test digits are those that the export's gate has read just before.
+    MNIST's test digits are those that the export gate has just read.
     """
     from flaxdigits.data.load import MNIST_TEST, load
     from flaxdigits.evaluation import Evaluation

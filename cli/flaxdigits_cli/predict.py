@@ -21,7 +21,7 @@ Format = Literal["table", "csv", "json", "jsonl"]
 Engine = Literal["local", "ray"]
 
 COLUMNS = ("file", "line", "number", "digit", "probability", "digitness", "refused", "left", "top", "right", "bottom")
-REFUSED = "?"  # in the place of a digit
+REFUSED = "?"  # in place of a digit
 
 
 def run(
@@ -69,14 +69,14 @@ def run(
         if not unread:
             write_annotated(Path(names[0]), readings, annotate)
     width = max((len(printable(name)) for name in names), default=0)
-    is_shown = output_format == "csv" and sys.stdout.isatty()  # elsewhere a name in it is exact
+    is_shown = output_format == "csv" and sys.stdout.isatty()  # elsewhere its names stay exact
     for text in WRITERS[output_format](results, width):
         sys.stdout.write(printable(text.removesuffix("\n")) + "\n" if is_shown else text)
     return exit_code(names, unread)
 
 
 def check_engine(engine: Engine, out: Path | None, files: list[str], has_other_output: bool) -> None:
-    """Raises a usage error where options do not go together."""
+    """Raises a usage error if options do not go together."""
     if (engine == "ray") != (out is not None):
         raise typer.BadParameter("--engine ray and --out DIR go together")
     if out and has_other_output:
@@ -109,7 +109,7 @@ def _table(results: Iterable[Result], width: int) -> Iterator[str]:
 
 
 def _line(members: list[Reading]) -> str:
-    """Returns the numbers of a line, and the least probability of its digits."""
+    """Returns the numbers of a line, and the lowest probability of its digits."""
     if all(reading.refused for reading in members):
         return f"no digit  (the likeliest is {members[0].digit}; digitness {members[0].digitness:.1%})"
     numbers = [list(digits) for _, digits in groupby(members, key=lambda reading: reading.number)]

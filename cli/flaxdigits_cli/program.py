@@ -1,6 +1,6 @@
-"""The entry point: gives a training huge pages, which the C library takes only from the environment of a new process.
+"""The entry point: runs training with huge pages, a setting that the C library reads only when a process starts.
 
-A training reads and writes all weights and moments at each step; with pages of 2 MB in place of 4 kB it takes an
+Training reads and writes all weights and moments at each step; with pages of 2 MB instead of 4 kB it takes an
 eighth less time (docs/speed.md).
 """
 
@@ -14,13 +14,13 @@ def main() -> None:
     """Runs the program, `train` with huge pages."""
     if sys.argv[1:2] == ["train"]:
         use_huge_pages()
-    from flaxdigits_cli.main import main as run  # after the start that may have been in vain
+    from flaxdigits_cli.main import main as run  # imported only after a possible restart
 
     run()
 
 
 def use_huge_pages() -> None:
-    """Starts this process anew with huge pages, on Linux, unless the user has set the C library's variable."""
+    """Restarts this process with huge pages, on Linux, unless the user has set the C library's variable."""
     if sys.platform == "linux" and TUNABLES not in os.environ:
         os.environ[TUNABLES] = HUGE_PAGES
         os.execv(sys.executable, sys.orig_argv)

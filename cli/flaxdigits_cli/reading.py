@@ -1,4 +1,4 @@
-"""What `predict` and `label` share: their inputs, and the reading of these with a progress bar."""
+"""What `predict` and `label` share: their inputs, and reading them with a progress bar."""
 
 from collections.abc import Iterator
 from typing import Annotated
@@ -21,7 +21,7 @@ Page = Annotated[bool, typer.Option("--page", help="Read each picture as lines o
 
 
 def find_mode(single: bool, page: bool) -> Mode:
-    """Returns how pictures are read; notes where they can only be read as one digit each."""
+    """Returns how pictures are read; prints a note if they can only be read as one digit each."""
     if single and page:
         raise typer.BadParameter("--single and --page exclude each other")
     if single or page:
@@ -32,7 +32,7 @@ def find_mode(single: bool, page: bool) -> Mode:
 
 
 def expanded(files: list[str]) -> tuple[list[str], list[DataError]]:
-    """Returns the files, the pictures of folders among them, and the errors of folders."""
+    """Returns the files, with folders expanded to their pictures, and the errors of folders."""
     names: list[str] = []
     unread: list[DataError] = []
     for file in files:
@@ -45,7 +45,7 @@ def expanded(files: list[str]) -> tuple[list[str], list[DataError]]:
 
 
 def read(names: list[str], options: Options, unread: list[DataError]) -> Iterator[Result]:
-    """Yields what is read of files; adds the errors of the others to `unread`, and prints them."""
+    """Yields what is read in files; adds the errors of unreadable ones to `unread`, and prints them."""
     with reading_bar(len(names)) as (move, line):
         for found in read_files(names, options):
             move()
@@ -60,7 +60,7 @@ def read(names: list[str], options: Options, unread: list[DataError]) -> Iterato
 
 
 def exit_code(names: list[str], unread: list[DataError]) -> int:
-    """Returns 1 if files could not be read, and says how many."""
+    """Returns 1 if files could not be read, and prints how many."""
     if len(unread) > 1 and len(names) > 1:
         note(f"flaxdigits: {len(unread)} of {len(names)} files could not be read")
     return 1 if unread else 0

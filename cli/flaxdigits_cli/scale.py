@@ -14,7 +14,7 @@ from flaxdigits_cli.show import note, parts_bar
 
 
 def read_at_scale(files: list[str], out: Path, options: Options) -> int:
-    """Writes what is read as parts, prints a line about them; returns 1 if there were errors."""
+    """Reads the inputs into parts and prints a line about them; returns 1 if there were errors."""
     job = plan(files, out, options)
     what = "files" if job.of_pictures else "digits"
     began = time.monotonic()
@@ -40,7 +40,7 @@ def read_at_scale(files: list[str], out: Path, options: Options) -> int:
 def without_ray_messages() -> Iterator[None]:
     """Keeps Ray's messages off the terminal: its C++ prints to descriptor 2, its threads to standard output.
 
-    Both files stay open: Ray's loggers keep what was standard error when they were made, and use it until the end.
+    Both files stay open: Ray's loggers keep what was standard error when they were created, and use it until the end.
     """
     sys.stderr.flush()
     terminal = os.dup(2)

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
     from flaxdigits.training.loop import Progress
 
-MANY_FILES = 100  # from which reading them has a progress bar
+MANY_FILES = 100  # from which a progress bar is shown
 
 
 def say(message: object) -> None:
-    """Prints a line of a result for a person to read; the name of a file may hold anything."""
+    """Prints a line of a result for people to read, escaped, as a file name may contain anything."""
     print(printable(str(message)), flush=True)
 
 
@@ -36,7 +36,7 @@ def to_json(value: Any, indent: int | None = None) -> str:
 
 
 def check_picture(picture: Path, out: Path, option: str) -> None:
-    """Raises a usage error if an output is no PNG file, or would replace the picture that it is made of."""
+    """Raises a usage error if an output is not a PNG file, or would replace the picture that it is made from."""
     if out.suffix.lower() != ".png":
         raise typer.BadParameter(f"{option} writes a PNG; name a file that ends in .png")
     if out.exists() and picture.exists() and out.samefile(picture):
@@ -57,7 +57,7 @@ def command_line() -> str:
 
 
 def recorded_command() -> str:
-    """Returns the running command as a file records it: with the last part of each absolute path."""
+    """Returns the running command as recorded in a file: with only the last part of each absolute path."""
     import shlex
 
     return shlex.join(["flaxdigits", *(Path(word).name if Path(word).is_absolute() else word for word in sys.argv[1:])])
@@ -67,8 +67,8 @@ def recorded_command() -> str:
 def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None], Callable[[str], None]]]:
     """Yields two functions: one moves the bar, the other prints a line above it.
 
-    Without a terminal there is no bar, and the lines are plain. The epochs of pretraining, of which `fit` yields
-    no reports, have their lines from here.
+    Without a terminal there is no bar, and the lines are plain. The lines for epochs of pretraining, for which
+    `fit` yields no reports, are printed here.
     """
     from rich import progress as rich_progress
     from rich.console import Console
@@ -102,7 +102,7 @@ def training_bar(batch_size: int) -> Iterator[tuple[Callable[["Progress"], None]
 def reading_bar(files: int) -> Iterator[tuple[Callable[[], None], Callable[[str], None]]]:
     """Yields two functions: one moves the bar by a file, the other prints a line above it.
 
-    The bar is for many files on a terminal whose results go elsewhere, so that it does not run through them.
+    The bar is only shown for many files, on a terminal, when the results go elsewhere and the two cannot mix.
     """
     if files < MANY_FILES or not sys.stderr.isatty() or sys.stdout.isatty():
         yield lambda: None, note
@@ -132,7 +132,7 @@ def print_above(console: "Console", message: str) -> None:
 def parts_bar(total: int, what: str) -> Iterator[tuple[Callable[[int], None], Callable[[str], None]]]:
     """Yields two functions: one moves the bar by some digits or files, the other prints a line above it.
 
-    Without a terminal there is no bar, but a line at each tenth.
+    Without a terminal there is a line for each tenth instead of the bar.
     """
     from rich import progress as rich_progress
     from rich.console import Console
@@ -158,7 +158,7 @@ def parts_bar(total: int, what: str) -> Iterator[tuple[Callable[[int], None], Ca
 
 
 def tenths(total: int, what: str) -> Callable[[int], None]:
-    """Returns a function that counts, and prints a line whenever another tenth is there."""
+    """Returns a function that counts, and prints a line whenever another tenth is done."""
     done = 0
 
     def move(more: int) -> None:

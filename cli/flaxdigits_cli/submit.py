@@ -54,7 +54,7 @@ def run(
 
 
 def _training_digits(metadata: dict[str, str]) -> "Digits | None":
-    """Returns the digits that a model was trained on where that is the embedded MNIST; otherwise None."""
+    """Returns the digits that a model was trained on if they are the embedded MNIST; otherwise None."""
     from flaxdigits.data.load import MNIST_TRAIN, MNIST_TRAIN_SHA256, load
 
     return load(MNIST_TRAIN) if metadata.get("training_data_sha256") == MNIST_TRAIN_SHA256 else None

@@ -150,7 +150,7 @@ def check_exclusive(
 def check_distributed(
     distributed: bool, run: Path | None, coordinator: str | None, processes: int | None, process_id: int | None
 ) -> None:
-    """Raises a usage error for options of several processes that do not go together."""
+    """Raises a usage error for options of multi-process training that do not go together."""
     by_hand = (coordinator, processes, process_id)
     if not distributed and any(value is not None for value in by_hand):
         raise typer.BadParameter("only together with --distributed", param_hint="--coordinator")
@@ -167,7 +167,7 @@ def check_distributed(
 
 
 def begun(digits: "Digits", config: TrainConfig, out: Path | None, if_exists: IfExists) -> "Start":
-    """Returns a function that makes a new training, or that goes on with the run that is there."""
+    """Returns a function that starts a new training run, or resumes the existing one."""
     from flaxdigits.training.fit import fit
 
     if out and if_exists == "resume" and Run(out).config.exists() and not is_connected():
@@ -178,7 +178,7 @@ def begun(digits: "Digits", config: TrainConfig, out: Path | None, if_exists: If
 def finetuned(
     source: str, changes: dict[str, Any], out: Path | None, if_exists: IfExists
 ) -> tuple[TrainConfig, "Start"]:
-    """Returns the configuration of a training that starts from a model, and a function that begins it."""
+    """Returns the configuration for fine-tuning a model, and a function that starts the training."""
     from flaxdigits.inference.shipped import SHIPPED, find_model
     from flaxdigits.training.finetuning import finetuning_config
 
@@ -196,7 +196,7 @@ def read_data(data: str) -> "Digits":
     from flaxdigits.data.load import load
 
     source = Path(data)
-    digits = load(source.resolve() if source.exists() else data)  # in full, so that it resumes from anywhere
+    digits = load(source.resolve() if source.exists() else data)  # the full path, so that it resumes from anywhere
     if (digits.images[:: 1 + len(digits) // INVERSION_SAMPLE] > INK // 2).mean() > 0.5:
         note("warning: most pixels are ink (0 is paper, 255 is ink), so the images may have to be inverted")
     if len(digits) > SLOW_TO_READ:
@@ -205,7 +205,7 @@ def read_data(data: str) -> "Digits":
 
 
 def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
-    """Returns the configuration of a run, and a function that goes on with its training."""
+    """Returns the configuration of a run, and a function that resumes its training."""
     from flaxdigits.training.fit import resume
 
     run = Run.existing(path)
@@ -215,7 +215,7 @@ def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
 
 
 def note_resumed(run: Run) -> None:
-    """Repairs a run, and notes what a user should know before it goes on."""
+    """Repairs a run, and prints what a user should know before it resumes."""
     from flaxdigits.training.checkpoint import saved_steps
     from flaxdigits.training.records import Provenance
     from flaxdigits.training.repair import repair
@@ -237,7 +237,7 @@ def is_connected() -> bool:
 
 @contextmanager
 def results_only() -> Iterator[None]:
-    """Keeps standard output for results: gloo, by which processes on CPUs meet, would print its own lines there."""
+    """Keeps standard output for results: gloo, which connects processes on CPUs, would print its own lines there."""
     if not is_connected():
         yield
         return

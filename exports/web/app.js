@@ -1,4 +1,4 @@
-/** Connects the pad and picture files to the network, and its readings to the page. */
+/** Connects the pad and the picture files to the network, and its readings to the page. */
 
 import { wireAbout } from './ui/about.js';
 import { makeBars, showLoading, showReading, speak } from './ui/answer.js';
@@ -15,17 +15,17 @@ const element = (id) => document.getElementById(id);
 const pad = element('pad');
 const history = new History(EMPTY);
 const pen = new Pen(pad, begin, (stroke) => change(() => history.add(withStroke(stroke))));
-// Loaded beside the page, so that one can draw before it is there.
+// Loaded in the background, so that one can draw before it is ready.
 /** @type {Promise<import('./ui/about.js').Network>} */
 const network = import('./recognizer.js').then(async ({ Recognizer, RUNTIME }) => (
   { recognizer: await Recognizer.load('digits.onnx'), runtime: RUNTIME }
 ));
 
-const pictures = () => import('./ui/picture.js'); // which a drawing does not need, nor what reads pages
+const pictures = () => import('./ui/picture.js'); // a drawing needs neither this nor the code that reads pages
 
 let loading = true;
-let complaint = ''; // of a file that could not be opened, until the next action
-let actions = 0; // so far; a picture that was decoded after a later action is dropped
+let complaint = ''; // about a file that could not be opened, until the next action
+let actions = 0; // so far; a picture is dropped if another action came before it was decoded
 let painting = false;
 let reading = false;
 let stale = false; // whether what is shown has changed since it was last read
@@ -40,14 +40,14 @@ function shown() {
   return pen.stroke ? withStroke(pen.stroke) : history.state;
 }
 
-/** What every action of the user begins with. */
+/** Begins every user action. */
 function begin() {
   actions++;
   complaint = '';
   update();
 }
 
-/** Ends whatever is going on, and takes one step in the history. */
+/** Ends whatever is in progress, and takes one step in the history. */
 function change(step) {
   pen.drop();
   step();
@@ -78,7 +78,7 @@ async function take(file) {
   return readFile(opened);
 }
 
-/** Reads a picture that is shown already. */
+/** Reads a picture that is already shown. */
 async function readFile({ picture, grey }) {
   try {
     const { fillIn } = await pictures();
@@ -114,7 +114,7 @@ function show() {
   enable({ undo: history.canUndo || pen.stroke, redo: history.canRedo, clear: !empty });
 }
 
-/** Reads what is shown, one reading at a time, until the last is of what is shown now. */
+/** Reads what is shown, one reading at a time, until the last reading is up to date. */
 async function read() {
   stale = true;
   if (reading) return;
@@ -157,7 +157,7 @@ function say(message) {
   if (element('message').textContent !== message) element('message').textContent = message;
 }
 
-/** Reads what was drawn meanwhile; if the network could not be loaded, that says so. */
+/** Reads what was drawn meanwhile; if the network could not be loaded, the reading says so. */
 function settle() {
   loading = false;
   update();

@@ -1,5 +1,5 @@
-/** Sizes of the input and output of every model that keeps flaxdigits' contract, and the threshold of digitness. */
+/** Input and output sizes of every model that satisfies flaxdigits' contract, and the threshold of digitness. */
 
 export const SIDE = 28; // of an image, pixels
 export const CLASSES = 10;
-export const THRESHOLD = 0.5; // of digitness; below it a picture counts as no digit
+export const THRESHOLD = 0.5; // of digitness; a picture below it is refused as not a digit

@@ -15,10 +15,10 @@ import { centre, fitBox } from './pictures/normalization.js';
  *   a digit, and its 784 pixels in MNIST's form
  */
 
-const LEAST = 1e-6; // probability that a group counts as at least
+const LEAST = 1e-6; // lower bound of a group's probability
 const UNITED_COST = 0.5; // nats for joining two components that do not touch
-const CUT_COST = 0.6; // nats for dividing one
-const [SMALL, SMALL_COST] = [0.75, 4]; // nats for a digit that is lower than a share of the line's, per height of these
+const CUT_COST = 0.6; // nats for cutting one
+const [SMALL, SMALL_COST] = [0.75, 4]; // nats for a digit below this share of the line's height, per height missing
 
 /**
  * Returns the groups of a line's neighbouring pieces that are not too wide for a digit.
@@ -56,7 +56,7 @@ function drawn(pieces, [left, top, right, bottom]) {
  * Returns the groups of the likeliest sequence that uses every piece, from left to right.
  * @param {{height: number, followsCut: boolean[]}} line height of its digits, and Piece.followsCut of each piece
  * @param {Group[]} groups
- * @param {number[]} probable how probably each group is the digit as which it was read
+ * @param {number[]} probable the probability of each group's reading
  * @returns {number[]} places in `groups`
  */
 export function likeliest(line, groups, probable) {
@@ -74,7 +74,7 @@ export function likeliest(line, groups, probable) {
 }
 
 /**
- * Returns the cost of taking neighbouring pieces for a digit that depends on their place and size alone, nats.
+ * Returns the cost of reading a group as one digit, from its pieces' place and size alone, in nats.
  * @param {Group} group
  * @param {{height: number, followsCut: boolean[]}} line
  */

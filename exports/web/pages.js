@@ -1,5 +1,5 @@
 /**
- * The digits of a picture: of one digit, or of a page with lines of numbers.
+ * Reads the digits of a picture: a single digit, or a page with lines of numbers.
  *
  * The same as flaxdigits/pages.py, function by function; the reasons are given there. The digits, lines, numbers and
  * refusals are the same, boxes to within a pixel.
@@ -19,45 +19,45 @@ import { locate, NoDigit, scaledBox } from './pictures/normalization.js';
  *
  * @typedef {object} Model
  * @property {(pixels: Uint8Array) => Promise<Prediction>} read of n * 784 pixels
- * @property {number} [threshold] of digitness; 0 for a model that does not give it, by default contract.js's
+ * @property {number} [threshold] of digitness; 0 for a model that does not output it, by default contract.js's
  *
  * @typedef {object} Read
  * @property {number} digit 0 to 9
  * @property {number} probability of the digit among the ten, 0..1
  * @property {number[]} probabilities ten
- * @property {number} digitness 1 = surely a digit, 0 = surely none
+ * @property {number} digitness 1 = surely a digit, 0 = surely not one
  * @property {Box} box pixels
- * @property {Uint8Array} pixels 784, what the network was given
+ * @property {Uint8Array} pixels 784, as given to the network
  *
  * @typedef {object} Place
- * @property {number} line of the page, from 1
- * @property {number} number of the line, from 1
- * @property {boolean} refused whether it counts as no digit
+ * @property {number} line the line of the page, from 1
+ * @property {number} number the number within the line, from 1
+ * @property {boolean} refused whether it is considered not to be a digit
  *
- * @typedef {Read & Place} Reading a digit as it was read; its box is in pixels of the picture
+ * @typedef {Read & Place} Reading a digit that was read; its box is in pixels of the picture
  */
 
 const PIXELS = SIDE * SIDE;
 const BATCH = 1000; // digits per call of the network, which bounds its memory
-const SMALL = 64; // longest side of a picture that is of one digit, pixels
-const ALMOST = 0.9; // of the certainty of a page's digits, from which they are taken for parts of one
-const EVEN = 0.5; // certainty from which a reading speaks for the way in which a page was taken, below it against
+const SMALL = 64; // longest side of a picture that must be of one digit, pixels
+const ALMOST = 0.9; // fraction of the page's certainty from which the reading as one digit is preferred
+const EVEN = 0.5; // certainty above which a reading counts for an interpretation of the page, below which against it
 const PARTS = 4; // most digits that may be parts of one
-const SURE = 0.46; // of the threshold: the mean digitness of a number's digits from which a doubtful one stands
-const DOUBTFUL = 0.004; // of the threshold: the digitness of such a one
+const SURE = 0.46; // of the threshold: the mean digitness of a number's digits from which a doubtful one is accepted
+const DOUBTFUL = 0.004; // of the threshold: the digitness that such a doubtful digit must have
 const NUMBER_GAP = 0.5; // between two numbers, in heights of the line's digits
-const ROOM = 0.5; // width that a digit takes at least, in heights: a 1 is narrow, and stands as far from its neighbours
+const ROOM = 0.5; // minimum width of a digit, in heights: a 1 is narrow, but spaced like the others
 
 /**
  * Reads the digits of a picture, line by line from the top, each from left to right.
  * @param {Field} grey float32, 0 black .. 255 white
  * @param {Model} recognizer
- * @param {((grey: Field) => Promise<Way[]>) | null} segment segmentation.js's, in a worker or not; null where it cannot
- *   be had: then every picture is taken for one of a digit
- * @param {'auto' | 'single' | 'page'} mode 'single' for a picture of one digit, 'page' for one of several; 'auto' tells
- *   them apart, and takes every picture for one of a digit where the model does not give the digitness
- * @returns {Promise<Reading[]>} the digits, those of a page with refused ones among them; none if nothing stands out
- *   from the paper
+ * @param {((grey: Field) => Promise<Way[]>) | null} segment segmentation.js's, in a worker or not; null if it is not
+ *   available: then every picture is read as one digit
+ * @param {'auto' | 'single' | 'page'} mode 'single' for a picture of one digit, 'page' for one of several; 'auto'
+ *   distinguishes them, and reads every picture as one digit if the model does not output the digitness
+ * @returns {Promise<Reading[]>} the digits, on a page including refused ones; empty if nothing stands out from the
+ *   paper
  */
 export async function readDigits(grey, recognizer, segment, mode = 'auto') {
   if (segment && mode === 'page') return readPage(grey, recognizer, segment);
@@ -75,19 +75,19 @@ function thresholdOf(recognizer) {
   return recognizer.threshold ?? THRESHOLD;
 }
 
-/** Returns whether the middle of a box is in another one. */
+/** Returns whether the centre of a box is inside another box. */
 function isInside(inner, outer) {
   const [x, y] = [(inner[0] + inner[2]) / 2, (inner[1] + inner[3]) / 2];
   return outer[0] <= x && x <= outer[2] && outer[1] <= y && y <= outer[3];
 }
 
-/** Returns the mean probability that a digit is read rightly; 0 without any. */
+/** Returns the mean probability that a digit is read correctly; 0 without any. */
 function certainty(readings) {
   const total = readings.reduce((sum, { digitness, probability }) => sum + digitness * probability, 0);
   return total / Math.max(1, readings.length);
 }
 
-/** Reads a picture of one digit; none if nothing stands out from the paper. */
+/** Reads a picture of one digit; empty if nothing stands out from the paper. */
 async function readSingle(grey, recognizer) {
   const located = locateIfAny(grey);
   if (!located) return [];
@@ -105,7 +105,7 @@ function locateIfAny(grey) {
 }
 
 /**
- * Reads pixels that are known to be at a place.
+ * Reads pixels whose boxes are known.
  * @param {{box: Box, pixels: Uint8Array}[]} given
  * @param {Model} recognizer
  * @returns {Promise<Read[]>}
@@ -126,7 +126,7 @@ async function readAll(given, recognizer) {
   return found;
 }
 
-/** Reads a picture of several digits, in the way that gives the surest digits. */
+/** Reads a picture of several digits, with the interpretation that gives the surest digits. */
 async function readPage(grey, recognizer, segment) {
   let [best, most] = [[], -Infinity];
   for (const way of await segment(grey)) {
@@ -166,7 +166,7 @@ async function readLines(lines, recognizer) {
 }
 
 /**
- * Divides a line's digits into numbers, where a gap separates them.
+ * Splits a line's digits into numbers at wide gaps.
  * @param {Read[]} digits
  * @param {number} height of the line's digits, pixels
  * @returns {Read[][]}
@@ -185,7 +185,7 @@ export function numbersOf(digits, height) {
 }
 
 /**
- * Returns the digitness below which a digit of a number is refused: less where its neighbours are digits.
+ * Returns the digitness below which a digit of a number is refused: lower where its neighbours are digits.
  * @param {Read[]} number
  * @param {number} threshold
  */

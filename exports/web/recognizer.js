@@ -24,10 +24,10 @@ export async function load(path) {
 export class Recognizer {
   #session;
 
-  /** SHA-256 of the file, hexadecimal; empty without a secure context (https or localhost), which computing it needs. */
+  /** SHA-256 of the file, hexadecimal; empty without a secure context (https or localhost), needed to compute it. */
   sha256;
 
-  /** Of digitness; 0 for a model that does not give it. */
+  /** Of digitness; 0 for a model that does not output it. */
   threshold;
 
   constructor(session, sha256) {
@@ -36,7 +36,7 @@ export class Recognizer {
     this.threshold = session.outputNames.includes('digitness') ? THRESHOLD : 0;
   }
 
-  /** @param {string} path of an .onnx file that keeps the contract of flaxdigits */
+  /** @param {string} path of an .onnx file that satisfies the contract of flaxdigits */
   static async load(path) {
     const bytes = new Uint8Array(await (await load(path)).arrayBuffer());
     const sha256 = await hash(bytes);
@@ -47,7 +47,7 @@ export class Recognizer {
    * Reads digits.
    * @param {Uint8Array} pixels n * 784, 0 = paper, 255 = ink, rows from the top
    * @returns {Promise<{digits: number[], probabilities: Float32Array, digitness: Float32Array}>} n digits, n * 10
-   *   probabilities, and n times whether it is a digit at all: 1 surely, 0 surely not; 1 from a model that does not say
+   *   probabilities, and n times the digitness: 1 surely a digit, 0 surely not; 1 from a model without this output
    */
   async read(pixels) {
     const shape = [pixels.length / (SIDE * SIDE), SIDE, SIDE];

@@ -1,8 +1,8 @@
 /**
  * The worker that segments pages: {id, grey} in, {id, ways} or {id, error} out.
  *
- * A worker, because a page takes long, and because OpenCV's module makes functions of text (`new Function`), which the
- * page's Content-Security-Policy forbids; a worker has that of its own response, which scripts/serve.py makes wider.
+ * A worker, because a page takes long, and because OpenCV's module makes functions from text (`new Function`), which
+ * the page's Content-Security-Policy forbids; a worker has that of its own response, which scripts/serve.py relaxes.
  */
 
 import { segment } from './segmentation.js';
@@ -17,13 +17,13 @@ globalThis.onmessage = async ({ data: { id, grey } }) => {
   try {
     const ways = segment(await loading, grey);
     const groups = ways.flatMap(({ lines }) => lines.flatMap((line) => line.groups));
-    postMessage({ id, ways }, groups.map(({ pixels }) => pixels.buffer)); // these are moved, not copied
+    postMessage({ id, ways }, groups.map(({ pixels }) => pixels.buffer)); // transferred, not copied
   } catch (error) {
     postMessage({ id, error: `the page could not be segmented: ${reasonOf(error)}` });
   }
 };
 
-loading.catch(() => {}); // each message's answer says it; none may have come yet
+loading.catch(() => {}); // each message's answer reports it; there may be no message yet
 
 /** Returns the message of an error; OpenCV throws some as numbers. */
 function reasonOf(error) {

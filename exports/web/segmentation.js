@@ -1,4 +1,4 @@
-/** The digits that may be on a page, before any is read: all that needs OpenCV, and no network. */
+/** Finds what may be digits on a page, before any is read: everything that needs OpenCV, and no network. */
 
 import { groupsOf } from './lattice.js';
 import { findLines } from './pictures/layout.js';
@@ -14,14 +14,14 @@ import { findStrokes, mayBeLight } from './pictures/strokes.js';
  * @property {boolean[]} followsCut of each of its pieces
  * @property {Group[]} groups of its pieces that may be digits
  *
- * @typedef {object} Way in which a page may be taken: plain data
+ * @typedef {object} Way one interpretation of a page: plain data
  * @property {number} width of the page as it was segmented, pixels
  * @property {number} height
  * @property {SegmentedLine[]} lines from the top
  */
 
 /**
- * Segments a page in each way in which it may be taken: with or without a desk around its sheet, dark or light ink.
+ * Segments a page under each possible interpretation: with or without a desk around its sheet, dark or light ink.
  * @param cv the module of @techstark/opencv-js, loaded
  * @param {Field} grey float32, 0 black .. 255 white
  * @returns {Way[]} at least one

@@ -1,4 +1,4 @@
-/** Segments pages in a worker, which is started, and loads OpenCV (13 MB), when the first page comes. */
+/** Segments pages in a worker, which starts and loads OpenCV (13 MB) with the first page. */
 
 /**
  * @typedef {import('./pictures/fields.js').Field} Field
@@ -7,7 +7,7 @@
 
 let worker = null;
 let asked = 0; // the number of the last page
-const waiting = new Map(); // from a page's number to what its promise waits for
+const waiting = new Map(); // the callbacks of each page's promise, by the page's number
 
 /**
  * Segments a page as segmentation.js does.

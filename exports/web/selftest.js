@@ -47,12 +47,12 @@ async function checkPictures() {
   return report('golden pictures', passed, ', within one grey level');
 }
 
-/** Reads the golden pages, which loads OpenCV, where the model is the one that their readings are of. */
+/** Reads the golden pages, which loads OpenCV, if the model is the one that produced their readings. */
 async function checkPages(recognizer) {
   const [golden, vectors] = await Promise.all(['pages', 'golden'].map(async (name) => (
     (await load(`${GOLDEN}${name}.json`)).json()
   )));
-  // By the golden vectors, which the page was built with for its model: no hash can be had outside a secure context.
+  // From the golden vectors that the page was built with: a hash cannot be computed outside a secure context.
   if (vectors.model.sha256 !== golden.model.sha256) return { line: 'golden pages: of another model', failed: false };
   const passed = [];
   for (const { file, readings } of golden.pages) {
@@ -82,7 +82,7 @@ async function prepare(path) {
   }
 }
 
-/** Opens a golden picture, and returns what `use` makes of it. */
+/** Opens a golden picture, and returns the result of `use`. */
 async function withPicture(path, use) {
   const bitmap = await openPicture(await (await load(GOLDEN + path)).blob(), path);
   try {

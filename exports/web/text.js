@@ -1,7 +1,7 @@
-/** The text of a page: for browsers and Node, without what reads it. */
+/** The text of a page: for browsers and Node, without the code that reads it. */
 
 /**
- * Returns the numbers of a page, a line for each of its lines, with a space between numbers; empty without any.
+ * Returns the numbers of a page, one line per line, separated by spaces; empty if there are none.
  * @param {import('./pages.js').Reading[]} readings
  */
 export function textOf(readings) {

@@ -24,7 +24,7 @@ NPZ_KEYS = (("images", "labels"), ("x_train", "y_train"), ("x", "y"))
 
 
 def read_archive(source: Source, part: Part) -> Iterator[Digits]:
-    """Reads an .npz, or of a .zip the pictures in folders 0 to 9, or a CSV file: of several the one that `part` names.
+    """Reads an .npz, or a .zip with pictures in folders 0 to 9 or with CSV files, of which `part` names one.
 
     Yields the digits of a CSV in blocks, as they are read.
 
@@ -43,14 +43,14 @@ def read_archive(source: Source, part: Part) -> Iterator[Digits]:
             return
         chosen = _choose_csv(names, part, source.name)
         for digits in read_blocks(lambda: cast(BinaryIO, archive.open(chosen)), f"{source.name}/{chosen}"):
-            yield replace(digits, name=source.name)  # which `load` takes, when a run is resumed
+            yield replace(digits, name=source.name)  # which `load` accepts when a run is resumed
 
 
 def check_sizes(archive: zipfile.ZipFile, source: Source) -> None:
-    """Checks the sizes that an archive states for its files; zipfile reads no more of them than that.
+    """Checks the sizes that an archive declares for its files; zipfile never reads more than that.
 
     Raises:
-        DataError: if they are larger in all than those of digits can be.
+        DataError: if their sum is larger than that of digits can be.
     """
     total = sum(entry.file_size for entry in archive.infolist())
     if total > source.most:
@@ -58,7 +58,7 @@ def check_sizes(archive: zipfile.ZipFile, source: Source) -> None:
 
 
 def _read_pictures(archive: zipfile.ZipFile, names: list[str], name: str) -> Digits:
-    """Reads pictures, each in a folder that has its label for a name."""
+    """Reads pictures, each in a folder named after its label."""
     images = [read_picture(archive.read(picture), f"{name}/{picture}") for picture in names]
     labels = [int(PurePosixPath(picture).parent.name) for picture in names]
     return Digits(np.stack(images), np.array(labels, np.uint8), name=name)
@@ -66,7 +66,7 @@ def _read_pictures(archive: zipfile.ZipFile, names: list[str], name: str) -> Dig
 
 def _choose_csv(names: list[str], part: Part, archive: str) -> str:
     """Returns the name of the file to read."""
-    # The Finder adds a file of its own below __MACOSX for each that it packs.
+    # The Finder adds a file of its own under __MACOSX for each file that it packs.
     tables = [name for name in names if name.lower().endswith(".csv") and not name.startswith("__MACOSX/")]
     chosen = tables if len(tables) == 1 else [name for name in tables if PurePosixPath(name).name == f"{part}.csv"]
     if len(chosen) != 1:
@@ -81,7 +81,7 @@ def read_npz(file: BinaryIO, name: str) -> Digits:
     Raises:
         DataError: if it holds no images under these names, or the arrays are not digits.
     """
-    # numpy warns of odd headers, of which only the shape and the type matter here.
+    # numpy warns about odd headers; only their shape and type matter here.
     with warnings.catch_warnings(action="ignore"), np.load(file) as arrays:
         for images, labels in NPZ_KEYS:
             if images in arrays:

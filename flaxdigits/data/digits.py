@@ -11,12 +11,12 @@ from flaxdigits.convention import CLASSES, INK, PIXELS, SIDE, is_images
 from flaxdigits.data.split import choose_held_out
 from flaxdigits.errors import DataError
 
-BLOCK = 2**16  # digits, 51 MB, that are read at a time from a memory-mapped file
+BLOCK = 2**16  # digits, 51 MB, read at a time from a memory-mapped file
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Digits:
-    """Digits as all parts of flaxdigits exchange them; checked when constructed.
+    """Digits as exchanged between all parts of flaxdigits; validated on construction.
 
     Attributes:
         images: uint8 [n, 28, 28], 0 = paper, 255 = ink, rows from the top.
@@ -64,7 +64,7 @@ class Digits:
 
     @classmethod
     def joined(cls, parts: Sequence[Self]) -> Self:
-        """Returns digits of one source in one; all parts have labels, or none."""
+        """Returns the digits of one source, concatenated; either all parts have labels or none has."""
         first, *others = parts
         if not others:
             return first
@@ -87,7 +87,7 @@ class Digits:
     def sha256(self) -> str:
         """The SHA-256 of the images' bytes followed by the labels' bytes, in hexadecimal.
 
-        Exported models have it as `training_data_sha256`. Writers are left out, since they decide only which digits
+        Exported models record it as `training_data_sha256`. Writers are left out, since they decide only which digits
         `split` holds out; two splits differ in the hash of the held-out part.
         """
         import hashlib  # loads OpenSSL, which reading a digit does not need
@@ -112,7 +112,7 @@ class Digits:
     def count_shared(self, other: "Digits") -> int:
         """Returns how many images of `other` are also among these, pixel for pixel."""
         theirs = Counter(image.tobytes() for image in other.images)
-        found = theirs.keys() & (image.tobytes() for image in self.images)  # without a copy of all of these
+        found = theirs.keys() & (image.tobytes() for image in self.images)  # without copying all of these
         return sum(theirs[image] for image in found)
 
     def split(self, fraction: float, seed: int) -> tuple[Self, Self | None]:
@@ -123,7 +123,7 @@ class Digits:
         Otherwise the split is random within each label.
 
         Args:
-            fraction: the share of validation, in [0, 1); by writer it is met to within one writer.
+            fraction: the validation fraction, in [0, 1); with writers it is met to within one writer.
             seed: the same seed gives the same split.
 
         Returns:
@@ -148,7 +148,7 @@ def check_labels(labels: np.ndarray, count: int, name: str) -> np.ndarray:
     """Returns labels as uint8 [count].
 
     Raises:
-        DataError: naming `name`, if they are not integers [count] in 0..9.
+        DataError: with `name` in it, if they are not integers [count] in 0..9.
     """
     _check_integers(labels, count, name, "labels")
     wrong = np.flatnonzero((labels < 0) | (labels >= CLASSES))

@@ -1,15 +1,15 @@
-"""gzip, without the bombs: little that becomes much."""
+"""gzip with a size limit, as protection against decompression bombs."""
 
 import gzip
 from typing import BinaryIO
 
 
 class LimitedGzipFile(gzip.GzipFile):
-    """Decompresses gzip, and stops where there is more than there may be.
+    """Decompresses gzip up to a maximum size.
 
     Args:
         packed: the compressed file, which is closed with this one.
-        most: bytes that it may have when it is decompressed.
+        most: the maximum number of decompressed bytes.
 
     Raises:
         ValueError: when more are read.
@@ -24,7 +24,7 @@ class LimitedGzipFile(gzip.GzipFile):
         return self._checked(super().read(size))
 
     def readline(self, size: int | None = -1) -> bytes:
-        """Reads a line, of so many bytes at most."""
+        """Reads a line, of at most `size` bytes."""
         return self._checked(super().readline(size))
 
     def close(self) -> None:

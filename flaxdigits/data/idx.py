@@ -9,7 +9,7 @@ from flaxdigits.data.digits import Digits, check_labels
 from flaxdigits.data.source import Source
 from flaxdigits.errors import DataError
 
-UNSIGNED_BYTES = 0x08  # the type that MNIST's files have, third byte of the magic number
+UNSIGNED_BYTES = 0x08  # the type in MNIST's files, third byte of the magic number
 
 
 def read_idx(source: Source) -> Digits:
@@ -39,7 +39,7 @@ def read_idx_array(source: Source, dimensions: int) -> np.ndarray:
     """Reads an array of uint8 with this number of dimensions.
 
     Raises:
-        DataError: if the type, the number of dimensions or the length of the file is another.
+        DataError: if the type, the number of dimensions or the length of the file is wrong.
     """
     content = source.array()
     start = 4 + 4 * dimensions

@@ -1,4 +1,4 @@
-"""Inputs of `predict`: files of any known form, folders of pictures and standard input."""
+"""Inputs of `predict`: files of any supported form, folders of pictures and standard input."""
 
 import os
 import sys
@@ -34,7 +34,7 @@ class PictureFile(NamedTuple):
 
 
 def expand(source: str) -> list[str]:
-    """Lists the pictures of a folder; returns anything else as it is.
+    """Lists the pictures of a folder; returns anything else unchanged.
 
     Raises:
         DataError: if there are no pictures in the folder.

@@ -1,7 +1,7 @@
 """Kaggle's CSV of digits: an optional header, an optional label and 784 pixels in each row.
 
-The text is parsed in blocks by operations on whole arrays, which take nothing but integers from 0 to 255, commas and
-line feeds. A block with anything else, such as spaces or an error, is parsed a second time, slowly, cell by cell.
+The text is parsed in blocks by operations on whole arrays, which accept only integers from 0 to 255, commas and line
+feeds. A block with anything else, such as spaces or an error, is parsed a second time, slowly, cell by cell.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LABEL = "label"
-INDEX_NAMES = ("", "Unnamed: 0", "index")  # of the index: in a CSV, as pandas reads that, and after reset_index
+INDEX_NAMES = ("", "Unnamed: 0", "index")  # of an index column: in a CSV, as read by pandas, and after reset_index
 WITHOUT_INDEX = "leave it out, as frame.to_csv(path, index=False) does"
 PIXEL_NAMES = [f"pixel{i}" for i in range(PIXELS)]
 WIDTHS = f"{PIXELS + 1} columns (a label and {PIXELS} pixels) or {PIXELS}"
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 LONGEST_LINE = 2**16  # bytes: 83 for each cell of a row
-BLOCK = 2**18  # bytes: what is computed of a block stays in the second-level cache
-LAST_OF_ROW = 1024  # added to the value of a row's last cell, whose digits make 999 at most
+BLOCK = 2**18  # bytes: what is computed from a block stays in the L2 cache
+LAST_OF_ROW = 1024  # added to the value of a row's last cell, which is at most 999
 
 
 def read_blocks(open_binary: Callable[[], BinaryIO], name: str) -> Iterator[Digits]:
@@ -37,13 +37,13 @@ def read_blocks(open_binary: Callable[[], BinaryIO], name: str) -> Iterator[Digi
 
     Raises:
         DataError: naming the row (from 1, the header not counted) and the column.
-        UnicodeDecodeError, OSError: as opening and reading the text raises them; see `source.readable`.
+        UnicodeDecodeError, OSError: from opening and reading the text; see `source.readable`.
     """
     with open_binary() as file:
         try:
             yield from _read_blocks(file, name)
         except (DataError, UnicodeDecodeError):
-            while file.read(BLOCK):  # to its end, where gzip and zip find damage, which explains the error better
+            while file.read(BLOCK):  # to its end, where gzip and zip detect damage, which explains the error better
                 pass
             raise
 
@@ -74,7 +74,7 @@ def _with_line_feeds(text: bytes) -> bytes:
 
 
 def _whole_lines(file: BinaryIO, begun: bytes, name: str) -> Iterator[bytes]:
-    """Yields what was read already and the rest of a file, in blocks of whole lines."""
+    """Yields the text already read and the rest of a file, in blocks of whole lines."""
     while read := file.read(BLOCK):
         text = begun + read
         end = max(text.rfind(b"\n"), text.rfind(b"\r", 0, -1)) + 1  # a \r at the very end may be half of a line end
@@ -107,7 +107,7 @@ def read_frame(frame: "pd.DataFrame", name: str = "DataFrame") -> Digits:
 
 
 def _columns(first: str, name: str) -> tuple[list[str], bool]:
-    """Returns the names of the columns, from the header or by their number, and whether there is a header."""
+    """Returns the names of the columns, from the header or from their number, and whether there is a header."""
     if "," not in first:
         raise DataError(f"{name}: not a CSV of digits: no comma in its first line")
     cells = [cell.strip().strip('"') for cell in first.split(",")]
@@ -137,9 +137,9 @@ def _check_columns(columns: list[str], name: str) -> None:
 
 
 def _parse(block: bytes, columns: int) -> np.ndarray | None:
-    """Returns whole lines as uint8 [rows, columns]; None for all but integers from 0 to 255, commas and line feeds."""
+    """Returns whole lines as uint8 [rows, columns]; None if they hold anything but integers 0..255 and commas."""
     text = np.frombuffer(block.rstrip(b"\n") + b"\n", np.uint8)
-    units = text - np.uint8(ord("0"))  # of the others the result wraps around, to 10 or more
+    units = text - np.uint8(ord("0"))  # other characters wrap around to 10 or more
     digit = units < 10
     ends = ~digit  # of the cells
     line_ends = text == ord("\n")
@@ -155,7 +155,7 @@ def _parse(block: bytes, columns: int) -> np.ndarray | None:
     values[2:] += units[:-2] * digit[1:-1] * np.uint16(100)
     values[:-1] += line_ends[1:] * np.uint16(LAST_OF_ROW)
     table = np.compress(ends[1:], values[:-1]).reshape(rows, columns)
-    table[:, -1] -= LAST_OF_ROW  # wraps around where a row has another number of cells
+    table[:, -1] -= LAST_OF_ROW  # wraps around if a row has a different number of cells
     return table.astype(np.uint8) if table.max() <= 255 else None
 
 
@@ -163,7 +163,7 @@ def _parse_slowly(block: bytes, columns: list[str], before: int, name: str) -> n
     """Returns whole lines as uint8 [rows, columns]; spaces around cells and blank lines are allowed.
 
     Raises:
-        DataError: for the first cell that is not an integer from 0 to 255, or the first row of another width.
+        DataError: for the first cell that is not an integer from 0 to 255, or the first row of a different width.
     """
     table: list[list[int]] = []
     for line in filter(str.strip, block.decode().split("\n")):

@@ -1,4 +1,4 @@
-"""`load`: digits from any source, told apart by type and content, not by name."""
+"""`load`: digits from any source, recognized by type and content, not by name."""
 
 import os
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def load(source: "Loadable" = MNIST_TRAIN, *, part: Part = "train") -> Digits:
               it, an .npz, or a folder of pictures with one sub-folder for each class, 0 to 9;
             - images, integers [n, 28, 28] or [n, 784] in 0..255, or a tuple (images, labels);
             - a pandas DataFrame in Kaggle's form;
-            - Digits, which are returned as they are.
+            - Digits, which are returned unchanged.
         part: which file to take from a .zip with both train.csv and test.csv, as Kaggle's has;
             no effect on other sources.
 
@@ -66,7 +66,7 @@ def load_blocks(path: Path, *, part: Part = "train") -> Iterator[Digits]:
     """Loads digits from a file, those of a CSV in blocks of about a hundred, as they are read.
 
     Raises:
-        DataError: as `load`, at the block with the error.
+        DataError: as for `load`, when the block with the error is reached.
     """
     if os.path.isfile(path):  # noqa: PTH113 - as for `load`
         yield from read_source_blocks(Source.file(path), part)
@@ -90,7 +90,7 @@ def _from_arrays(source: Any) -> Digits:
 
 
 def read_source(source: Source, part: Part = "train") -> Digits:
-    """Reads digits from a file or from bytes by what they begin with.
+    """Reads digits from a file or from bytes, recognized by their first bytes.
 
     Raises:
         DataError: if they are not a CSV, an IDX file, an .npz or a .zip of digits.

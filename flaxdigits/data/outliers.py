@@ -1,6 +1,6 @@
-"""Pictures that are not digits, for a network to learn the difference by (outlier exposure).
+"""Pictures that are not digits, from which a network learns the difference (outlier exposure).
 
-Letters of handwriting fonts, scribbles and shapes, each normalized as a digit is, and textures; pieces and pairs of
+Letters of handwriting fonts, scribbles and shapes, each normalized like a digit, and textures; pieces and pairs of
 digits are made by strings.py.
 
 References:
@@ -15,10 +15,10 @@ from flaxdigits.data.glyphs import load_glyphs
 from flaxdigits.pictures.normalization import centre, fit_box
 
 OUTLIER = 10  # the label of a picture that is not a digit
-LIKE_DIGITS = "OolIi"  # letters that are digits to anybody who sees no others beside them
-STRAIGHT = 0.3  # most that a straight stroke spreads across, as a share of its spread along
-SHEET = 56  # pixels along each side of what is drawn, two for each of the 28
-INK = 50.0  # of 255, from which a pixel belongs to a digit's bounding box
+LIKE_DIGITS = "OolIi"  # letters that look like digits out of context
+STRAIGHT = 0.3  # maximum spread across a straight stroke, as a share of the spread along it
+SHEET = 56  # pixels along each side of a drawing, two for each of the 28
+INK = 50.0  # of 255; the level from which a pixel belongs to a digit's bounding box
 
 
 def make_outliers(count: int, seed: int) -> np.ndarray:
@@ -33,7 +33,7 @@ def make_outliers(count: int, seed: int) -> np.ndarray:
 
 
 def make_letters() -> np.ndarray:
-    """Returns the embedded letters but for those that look like digits, uint8 [n, 28, 28]."""
+    """Returns the embedded letters except those that look like digits, uint8 [n, 28, 28]."""
     glyphs = load_glyphs()
     return glyphs.images[~glyphs.are_digits & ~np.isin(glyphs.characters, list(LIKE_DIGITS))]
 
@@ -102,7 +102,7 @@ def is_straight(ink: np.ndarray) -> bool:
 
 
 def cropped(ink: np.ndarray) -> np.ndarray:
-    """Returns the part of a picture in which its ink is, float32; faint ink counts where there is no other."""
+    """Returns a picture cropped to its ink, float32; faint ink counts if there is no other."""
     rows, columns = (np.flatnonzero(ink.max(axis=axis) >= min(INK, ink.max())) for axis in (1, 0))
     return np.asarray(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1], np.float32)
 

@@ -1,4 +1,4 @@
-"""A source of bytes: a file or standard input, decompressed, and its form by its first bytes."""
+"""A source of bytes: a file or standard input, decompressed, and its form, detected from its first bytes."""
 
 import io
 import re
@@ -19,9 +19,9 @@ IDX_HEAD = re.compile(rb"\0\0[\x08\x09\x0b-\x0e][^\0]")  # two zeros, the type, 
 CSV_HEAD = re.compile(rb'(\xef\xbb\xbf)?\s*"?[\w .:-]*"?\s*,')
 HEAD = 512  # bytes that `form` looks at
 MOST_HELD = 2**30  # bytes of a picture, or of a pipe, that are read into memory
-# A small file must not become a large array: digits shrink to a tenth when they are compressed, zeros to a thousandth.
+# A small file must not become a large array: digits compress to a tenth of their size, zeros to a thousandth.
 EXPANSION, ALLOWANCE = 100, 2**26
-BLOCK = 2**20  # bytes that are read at a time
+BLOCK = 2**20  # bytes read at a time
 
 Form = Literal["csv", "idx", "zip", "other"]
 
@@ -40,7 +40,7 @@ class Source:
 
     @classmethod
     def file(cls, path: Path) -> "Source":
-        """Returns a file as a source, named by its path; a pipe is read into memory, since it opens only once.
+        """Returns a file as a source, named by its path; a pipe is read into memory, since it can be opened only once.
 
         Raises:
             DataError: if there is no such file.
@@ -50,12 +50,12 @@ class Source:
 
     @property
     def most(self) -> int:
-        """How many bytes the content may have when it is decompressed."""
+        """The maximum size of the decompressed content, bytes."""
         packed = len(self.data) if isinstance(self.data, bytes) else self.data.stat().st_size
         return ALLOWANCE + EXPANSION * packed
 
     def open(self) -> BinaryIO:
-        """Opens the content, decompressing gzip; reading more than `most` of that raises a ValueError."""
+        """Opens the content, decompressing gzip; reading more than `most` bytes of it raises a ValueError."""
         if not self.is_gzip():
             return self._open_packed()
         from flaxdigits.data.gzipped import LimitedGzipFile  # here, since reading one picture does not need it
@@ -63,7 +63,7 @@ class Source:
         return cast(BinaryIO, LimitedGzipFile(self._open_packed(), self.most))
 
     def open_archive(self) -> BinaryIO:
-        """Opens the content for reading at any place, for which gzip is decompressed as a whole."""
+        """Opens the content for random access, for which gzip is decompressed as a whole."""
         return io.BytesIO(self.read()) if self.is_gzip() else self._open_packed()
 
     def is_gzip(self) -> bool:
@@ -92,7 +92,7 @@ class Source:
             return np.memmap(self.data, np.uint8, mode="r")
 
     def form(self) -> Form:
-        """Returns the form that the first bytes show; "other" for pictures and for everything unknown.
+        """Returns the form that the first bytes indicate; "other" for pictures and for anything unknown.
 
         Raises:
             DataError: if the source is empty or cannot be read.
@@ -116,7 +116,7 @@ def read_all(file: BinaryIO, most: int = MOST_HELD) -> bytes:
     """Reads an open file to its end.
 
     Raises:
-        ValueError: if it has more bytes than `most`, or has no end.
+        ValueError: if it has more bytes than `most`, or never ends.
     """
     parts, size = [], 0
     while part := file.read(BLOCK):

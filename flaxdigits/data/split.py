@@ -1,4 +1,4 @@
-"""The choice of the digits that are held out for validation."""
+"""Chooses the digits that are held out for validation."""
 
 import numpy as np
 
@@ -9,7 +9,7 @@ def choose_held_out(labels: np.ndarray, writers: np.ndarray | None, fraction: fl
     Args:
         labels: uint8 [n].
         writers: int [n], or None.
-        fraction: the share of rows to choose, in [0, 1).
+        fraction: the fraction of rows to choose, in [0, 1).
         seed: the same seed chooses the same rows.
 
     Returns:
@@ -27,7 +27,7 @@ def _by_writer(writers: np.ndarray, fraction: float, rng: np.random.Generator) -
 
 
 def _by_label(labels: np.ndarray, fraction: float, rng: np.random.Generator) -> np.ndarray:
-    """Chooses the share of each label, at least one row of every label that has two or more."""
+    """Chooses the fraction of each label, at least one row of every label that has two or more."""
     held_out = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         rows = rng.permutation(np.flatnonzero(labels == label))

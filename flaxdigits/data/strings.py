@@ -1,4 +1,4 @@
-"""Digits side by side, cut apart as the reader of pages cuts them: what of it is a digit, and what is none."""
+"""Digits side by side, cut apart as on a page that is read: which groups of parts are digits, and which are not."""
 
 from typing import NamedTuple
 
@@ -11,11 +11,11 @@ from flaxdigits.data.outliers import OUTLIER, cropped, is_straight, normalized
 from flaxdigits.pictures.cuts import MOST_PIECES, WIDEST, cut, slant_of
 
 SCALE = 2  # pixels of a string per pixel of the digits
-INK = 0.3  # share of full ink from which a pixel counts for the distance of two digits
+INK = 0.3  # share of full ink from which a pixel counts toward the distance between two digits
 COUNTS = (0.25, 0.5, 0.25)  # shares of strings of one, two and three digits
 SLANT = 0.15  # standard deviation, pixels sideways per pixel of height
-WHOLE, PURE = 0.85, 0.88  # shares of a digit's ink in a group, and of a group's ink in a digit, of what is a digit
-PART, MIXED = 0.7, 0.75  # those below which it is none; between them a group is not used
+WHOLE, PURE = 0.85, 0.88  # least share of a digit's ink in a group, and of a group's ink in a digit, for a digit
+PART, MIXED = 0.7, 0.75  # those below which it is an outlier; a group in between is not used
 
 
 class Group(NamedTuple):
@@ -31,8 +31,8 @@ def make_groups(digits: np.ndarray, labels: np.ndarray, count: int, seed: int) -
     Args:
         digits: uint8 [n, 28, 28].
         labels: uint8 [n].
-        count: how many.
-        seed: of the random numbers.
+        count: the number of groups.
+        seed: the random seed.
     """
     inked = digits.max(axis=(1, 2)) >= LEAST_INK
     digits, labels = digits[inked], labels[inked]
@@ -50,7 +50,7 @@ def string_groups(digits: np.ndarray, labels: np.ndarray, rng: np.random.Generat
     Args:
         digits: uint8 [n, 28, 28].
         labels: uint8 [n].
-        rng: of the random numbers.
+        rng: the random number generator.
     """
     chosen = rng.integers(len(digits), size=1 + rng.choice(len(COUNTS), p=COUNTS))
     slant = rng.normal(0, SLANT)
@@ -72,7 +72,7 @@ def string_groups(digits: np.ndarray, labels: np.ndarray, rng: np.random.Generat
 
 
 def label_of(inside: np.ndarray, whole: np.ndarray, labels: np.ndarray) -> int | None:
-    """Returns what a group is, from the ink of each digit in it and altogether; None if neither is clear."""
+    """Returns the label of a group, from the ink of each digit in it and in total; None if it is unclear."""
     main = int(inside.argmax())
     complete, pure = inside[main] / max(whole[main], 1e-6), inside[main] / max(inside.sum(), 1e-6)
     if complete >= WHOLE and pure >= PURE:
@@ -81,7 +81,7 @@ def label_of(inside: np.ndarray, whole: np.ndarray, labels: np.ndarray) -> int |
 
 
 def enlarged(digit: np.ndarray, slant: float) -> np.ndarray:
-    """Returns a digit's ink, larger and slanted, float32 [height, width] in 0..1, cropped."""
+    """Returns a digit's ink, enlarged, slanted and cropped, float32 [height, width] in 0..1."""
     side = SCALE * len(digit)
     big = Image.fromarray(digit).resize((side, side), Image.Resampling.BICUBIC)
     sheared = (1, slant, -side / 4 - slant * side / 2, 0, 1, 0)
@@ -90,7 +90,7 @@ def enlarged(digit: np.ndarray, slant: float) -> np.ndarray:
 
 
 def side_by_side(inks: list[np.ndarray], rng: np.random.Generator) -> np.ndarray:
-    """Returns each ink in its place, float32 [digits, height, width]; neighbours touch or nearly do."""
+    """Returns the ink of each digit in its place, float32 [digits, height, width]; neighbours touch or nearly do."""
     height = max(map(len, inks)) + 6
     lefts: list[int] = []
     tops: list[int] = []
@@ -110,7 +110,7 @@ def side_by_side(inks: list[np.ndarray], rng: np.random.Generator) -> np.ndarray
 
 
 def apart(left: np.ndarray, left_top: int, right: np.ndarray, right_top: int) -> int:
-    """Returns the least distance of two inks in a row if their boxes touched, pixels."""
+    """Returns the least distance between two inks, over all rows, if their boxes touched, pixels."""
     first, last = max(left_top, right_top), min(left_top + len(left), right_top + len(right))
     behind = left[first - left_top : last - left_top, ::-1] > INK
     ahead = right[first - right_top : last - right_top] > INK

@@ -1,4 +1,4 @@
-"""Conversion of a Flax module to an ONNX model that keeps the contract, with jax2onnx."""
+"""Conversion of a Flax module to an ONNX model that satisfies the contract, with jax2onnx."""
 
 import logging
 import math
@@ -27,7 +27,7 @@ class DigitClassifier(nnx.Module):
             11] with "no digit" as the last. It is copied, and the copy put into evaluation mode: dropout is off, batch
             normalisation uses running averages.
         temperature: divides the logits.
-        threshold: of digitness as the network has it, which becomes contract.THRESHOLD; in 0..1, both excluded.
+        threshold: of the network's digitness, which is mapped to contract.THRESHOLD; in 0..1, exclusive.
     """
 
     def __init__(self, network: nnx.Module, temperature: float = 1.0, threshold: float = THRESHOLD) -> None:
@@ -36,7 +36,7 @@ class DigitClassifier(nnx.Module):
         self.eval()
 
     def __call__(self, pixels: UInt8[Array, "batch 28 28"]) -> tuple[Array, ...]:
-        """Returns the most probable digit, the probabilities of all ten, and with 11 logits the digitness."""
+        """Returns the most probable digit, the probabilities of all ten, and, with 11 logits, the digitness."""
         logits = self.network(pixels.astype(jnp.float32))
         probabilities = nnx.softmax(logits[:, :CLASSES] / self.temperature)
         found = probabilities.argmax(axis=1), probabilities
@@ -52,16 +52,16 @@ def to_onnx(
     threshold: float = THRESHOLD,
     metadata: dict[str, str] | None = None,
 ) -> onnx.ModelProto:
-    """Converts a network to an ONNX model that keeps the contract, in float32.
+    """Converts a network to an ONNX model that satisfies the contract, in float32.
 
     Args:
         model: any module from pixels, float32 [batch, 28, 28] in 0..255, to logits, float32 [batch, 10], or [batch,
-            11] with "no digit" as the last. Converted in evaluation mode and left as it is.
+            11] with "no digit" as the last. It is converted in evaluation mode and left unchanged.
         temperature: divides the logits; above 0.
         threshold: as for `DigitClassifier`.
         metadata: the file's metadata_props.
     """
-    from jax2onnx import to_onnx as convert  # takes 2 s and more
+    from jax2onnx import to_onnx as convert  # takes 2 s or more to import
 
     pixels = jax.ShapeDtypeStruct((*symbolic_shape("batch"), SIDE, SIDE), jnp.uint8)
     classifier = DigitClassifier(model, temperature, threshold)
@@ -74,7 +74,7 @@ def to_onnx(
 
 
 def finish(model: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto:
-    """Gives a model the versions, the producer and the metadata of the contract, and checks it.
+    """Sets a model's versions, producer and metadata as the contract has them, and checks it.
 
     Raises:
         onnx.checker.ValidationError: if it is not a valid model.
@@ -82,7 +82,7 @@ def finish(model: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto:
     model.ir_version = IR_VERSION
     model.producer_name, model.producer_version = "flaxdigits", __version__
     model.graph.input[0].type.denotation = "IMAGE"  # gives contract.IMAGE_METADATA its meaning
-    del model.graph.value_info[:]  # shapes between the nodes, which every runtime infers by itself
+    del model.graph.value_info[:]  # shapes between the nodes, which every runtime infers itself
     for node in model.graph.node:
         node.ClearField("name")  # optional, and generated: 2 kB of a small file
     del model.metadata_props[:]
@@ -92,7 +92,7 @@ def finish(model: onnx.ModelProto, metadata: dict[str, str]) -> onnx.ModelProto:
 
 
 def _drop_cast(graph: onnx.GraphProto) -> None:
-    """Drops the cast of ArgMax's int64 to int32, JAX's integer: the contract has int64."""
+    """Drops the cast of ArgMax's int64 to int32, JAX's integer type: the contract has int64."""
     producers = {node.output[0]: node for node in graph.node}
     cast = producers[DIGIT.name]
     producers[cast.input[0]].output[0] = DIGIT.name
@@ -105,8 +105,8 @@ def _drop_cast(graph: onnx.GraphProto) -> None:
 def quiet() -> Iterator[None]:
     """Keeps jax2onnx, onnx_ir and onnxruntime.quantization from printing and from configuring logging.
 
-    They call `logging.info`, which gives a root logger without handlers one that prints, they log warnings about
-    their own internals, and jax2onnx 0.17.1 uses an attribute that Flax 0.12.8 deprecates. Errors are still logged.
+    They call `logging.info`, which adds a printing handler to a root logger that has none; they log warnings about
+    their own internals; and jax2onnx 0.17.1 uses an attribute that Flax 0.12.8 deprecates. Errors are still logged.
     """
     root, handler = logging.getLogger(), logging.NullHandler()
     disabled = root.manager.disable

@@ -29,7 +29,7 @@ from flaxdigits.training.model import in_batches
 from flaxdigits.training.records import Provenance
 from flaxdigits.training.trained import Trained, trained_model
 
-MIN_THRESHOLD = 0.001  # of digitness in the network: an untrained one may have none
+MIN_THRESHOLD = 0.001  # of digitness in the network: an untrained one's may be 0
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def export_onnx(
     Raises:
         ConfigError: for an unknown precision.
         RunError: if there is no such run, or nothing was saved in it yet.
-        ExportError: if the file does not reproduce the network, or a quantised one makes more than 2 errors
-            more in 10,000 digits. Nothing is written then.
+        ExportError: if the file does not reproduce the network, or a quantised one makes more than 2 additional
+            errors in 10,000 digits. Nothing is written then.
     """
     if precision not in get_args(Precision):
         raise ConfigError(f"precision: expected {' or '.join(get_args(Precision))}, got {precision}")
@@ -129,7 +129,7 @@ def make_metadata(run: Run, trained: Trained, precision: Precision, accuracy: fl
     """Returns the metadata of an exported file; `accuracy` is the network's on the 10,000 test digits."""
     config, data = TrainConfig.from_toml(run.config), Provenance.read(run.data)
     network = trained.model
-    paths = ("data", "replay_data", "initial_weights")  # the file is handed out, the paths of this machine are not
+    paths = ("data", "replay_data", "initial_weights")  # the file is distributed, the paths of this machine are not
     config = config.changed(**{name: base_name(getattr(config, name)) for name in paths if getattr(config, name)})
     return Metadata(
         name=f"flaxdigits {type(network).__name__}",
@@ -157,12 +157,12 @@ def make_metadata(run: Run, trained: Trained, precision: Precision, accuracy: fl
 
 
 def base_name(path: str) -> str:
-    """Returns the name of a file or a folder without the path to it; another name as it is."""
+    """Returns the name of a file or a folder without its path; any other name unchanged."""
     return Path(path).absolute().name
 
 
 def stated_accuracy(accuracy: float, precision: Precision, shared: int) -> str:
-    """Returns the accuracy for the metadata; none where test digits, `shared` of them, were trained on."""
+    """Returns the accuracy for the metadata; none if any test digits, `shared` of them, were trained on."""
     if shared:
         return f"not stated: {shared} of its digits were trained on"
     return f"{accuracy:.4f}" + ("" if precision == "float32" else f" in float32; this form: {GATE_ALLOWS}")

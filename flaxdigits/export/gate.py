@@ -11,12 +11,12 @@ from flaxdigits.inference.contract import MAX_ADDED_ERRORS, PROBABILITY_TOLERANC
 from flaxdigits.inference.recognizer import CPU, Prediction, Recognizer
 
 BATCHES = (1, 7, 1000)  # digits per call; the predictions must be the same in each
-GATE_ALLOWS = f"at most {MAX_ADDED_ERRORS} more errors in 10000"  # of a quantised form, as its metadata state it
+GATE_ALLOWS = f"at most {MAX_ADDED_ERRORS} more errors in 10000"  # in a quantised model, as stated in its metadata
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """The figures of the gate; differences are of a probability."""
+    """The figures of the gate; differences are between probabilities."""
 
     digits: int
     batches: tuple[int, ...]  # digits per call
@@ -35,10 +35,10 @@ def check_gate(model: bytes, expected: Prediction, digits: Digits, precision: Pr
         expected: the network's predictions.
         digits: n labelled digits.
         precision: of the model's weights. In float32 it must reproduce the network; a quantised one may make
-            MAX_ADDED_ERRORS errors more.
+            MAX_ADDED_ERRORS additional errors.
 
     Raises:
-        ModelError: if the model breaks the contract, as one that answers NaN does.
+        ModelError: if the model breaks the contract, for example by answering NaN.
         ExportError: if it does not reproduce the network to that extent, or depends on the batch.
     """
     recognizer = Recognizer(model, CPU)
@@ -84,6 +84,6 @@ def _most_mismatches(predictions: list[Prediction], digits: Integer[np.ndarray, 
 
 
 def _largest_difference(predictions: list[Prediction], expected: Prediction) -> float:
-    """Returns the largest difference of a probability or of the digitness; NaN where one is NaN."""
+    """Returns the largest difference between probabilities or digitness; NaN if any is NaN."""
     pairs = [pair for found in predictions for pair in zip(found[1:], expected[1:], strict=True)]
     return float(np.max([np.abs(found - wanted).max() for found, wanted in pairs]))

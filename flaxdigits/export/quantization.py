@@ -55,7 +55,7 @@ def to_int8(model: onnx.ModelProto, calibration: UInt8[np.ndarray, "n 28 28"]) -
 
     Args:
         model: float32, with the layers as Gemm or MatMul.
-        calibration: digits whose activations give the scales, by minimum and maximum.
+        calibration: digits whose activations determine the scales, by minimum and maximum.
 
     References:
         B. Jacob et al., "Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
@@ -63,8 +63,8 @@ def to_int8(model: onnx.ModelProto, calibration: UInt8[np.ndarray, "n 28 28"]) -
     """
     layers = ["Gemm", "MatMul"]
     source = onnx.ModelProto()
-    source.CopyFrom(model)  # which quantize_static changes
-    helper.set_model_props(source, {"onnx.quant.pre_process": "onnxruntime.quant"})  # or it advises to pre-process
+    source.CopyFrom(model)  # quantize_static modifies its argument
+    helper.set_model_props(source, {"onnx.quant.pre_process": "onnxruntime.quant"})  # or it recommends pre-processing
     with TemporaryDirectory() as folder, quiet():
         path = Path(folder, "int8.onnx")
         quantize_static(
@@ -88,7 +88,7 @@ def properties(model: onnx.ModelProto) -> dict[str, str]:
 
 
 class _CalibrationReader(CalibrationDataReader):
-    """Hands the calibration set to onnxruntime in batches."""
+    """Feeds the calibration set to onnxruntime in batches."""
 
     def __init__(self, images: np.ndarray) -> None:
         starts = range(0, len(images), CALIBRATION_BATCH)

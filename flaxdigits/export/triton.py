@@ -1,4 +1,4 @@
-"""A model as a Triton Inference Server model repository, which KServe serves as well.
+"""A model as a Triton Inference Server model repository, which KServe can also serve.
 
 The layout and config.pbtxt follow
 https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/user_guide/model_repository.html
@@ -24,7 +24,7 @@ input [
   {{ name: "{INPUT.name}", data_type: TYPE_UINT8, dims: [ {SIDE}, {SIDE} ] }}
 ]
 """
-# Two outputs have no axis but the batch. Triton wants at least one in dims, and takes it away with reshape.
+# Two outputs have only the batch axis. Triton requires at least one axis in dims; reshape removes it again.
 OUTPUT_LINES = {
     DIGIT: f'{{ name: "{DIGIT.name}", data_type: TYPE_INT64, dims: [ 1 ], reshape: {{ shape: [ ] }} }}',
     PROBABILITIES: f'{{ name: "{PROBABILITIES.name}", data_type: TYPE_FP32, dims: [ {CLASSES} ] }}',

@@ -11,7 +11,7 @@ import numpy as np
 
 from flaxdigits.convention import CLASSES, SIDE
 
-OPSET = 17  # of 2022; every onnxruntime since 1.12 loads it
+OPSET = 17  # from 2022; every onnxruntime since 1.12 loads it
 IR_VERSION = 8
 
 Precision = Literal["float32", "float16", "int8"]  # of the weights in a file
@@ -29,7 +29,7 @@ class Tensor(NamedTuple):
 
 
 class Node(Protocol):
-    """An input or output as onnxruntime describes it, with the whole shape; axes may be names or unknown."""
+    """An input or output as onnxruntime describes it, with the full shape; axes may be named or unknown."""
 
     name: str
     type: str
@@ -40,8 +40,8 @@ INPUT = Tensor("pixels", "tensor(uint8)", (SIDE, SIDE))
 DIGIT = Tensor("digit", "tensor(int64)", ())
 PROBABILITIES = Tensor("probabilities", "tensor(float)", (CLASSES,))
 OUTPUTS = (DIGIT, PROBABILITIES)
-DIGITNESS = Tensor("digitness", "tensor(float)", ())  # 1 = surely a digit, 0 = surely none; not in every model
-THRESHOLD = 0.5  # of digitness; below it, as 1% of the digits of held-out writers are, a picture counts as no digit
+DIGITNESS = Tensor("digitness", "tensor(float)", ())  # 1 = surely a digit, 0 = surely not one; not in every model
+THRESHOLD = 0.5  # of digitness; a picture below it is refused, as are 1% of the digits of held-out writers
 
 INPUT_CONVENTION = "uint8 [batch, 28, 28], 0 = paper, 255 = ink, rows from the top"
 
@@ -56,36 +56,36 @@ class Metadata(NamedTuple):
     classes: str  # JSON list
     hidden: str  # JSON list of widths
     temperature: str  # divides the logits, inside the graph
-    digitness_threshold: str  # which the graph makes THRESHOLD; empty without the output
+    digitness_threshold: str  # which the graph maps to THRESHOLD; empty without the output
     parameters: str
     precision: str  # of the weights: float32, float16 or int8
     weights_sha256: str  # of the float32 weights
     training_data: str
     training_data_sha256: str
     training_rows_in_mnist_test: str
-    initial_weights_sha256: str  # of the file that the training started from; empty otherwise
+    initial_weights_sha256: str  # of the file that training started from; empty if there is none
     config: str  # TOML
     seed: str
     epochs_trained: str
     test_accuracy: str
     test_data: str
-    command: str  # which made the file
+    command: str  # that created the file
 
 
-# ONNX's own keys for a model whose input has the denotation IMAGE (onnx/docs/MetadataProps.md). Whether 255 is ink or
-# paper is not among them; input_convention has it.
+# ONNX's own keys for a model whose input has the denotation IMAGE (onnx/docs/MetadataProps.md). They do not say
+# whether 255 is ink or paper; input_convention does.
 IMAGE_METADATA = {"Image.BitmapPixelFormat": "Gray8", "Image.NominalPixelRange": "NominalRange_0_255"}
 
-ROUNDING = 0.01  # of the sum of a digit's probabilities and of its digitness, in float16 and int8 too
+ROUNDING = 0.01  # tolerance for the sum of a digit's probabilities and for its digitness, in float16 and int8 too
 PROBABILITY_TOLERANCE = 1e-5  # largest difference the export gate allows between a model and its file
-INT8_TOLERANCE = 0.02  # between int8 on two runtimes, whose activations may differ by one in rounding
-MAX_ADDED_ERRORS = 2  # additional errors of a quantised form, of 10,000 digits
+INT8_TOLERANCE = 0.02  # between two runtimes in int8, whose rounded activations may differ by one
+MAX_ADDED_ERRORS = 2  # additional errors of a quantised model, in 10,000 digits
 
 
 def find_violations(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[str]:
-    """Lists how the inputs and outputs of a model break the contract; empty if they keep it.
+    """Lists how the inputs and outputs of a model break the contract; empty if they do not.
 
-    Outputs beyond those of the contract are allowed. Batch axes must not be fixed where pixels come in.
+    Outputs beyond those of the contract are allowed. The batch axis of the input must not be fixed.
     """
     if [node.name for node in inputs] != [INPUT.name]:
         return [f"expected one input, {INPUT}, got {_listed(inputs)}"]
@@ -98,10 +98,10 @@ def find_violations(inputs: Sequence[Node], outputs: Sequence[Node]) -> list[str
 
 
 def find_wrong_answer(answer: Mapping[str, np.ndarray], count: int) -> str:
-    """Returns how a model's answer for `count` digits breaks the contract; empty if it keeps it.
+    """Returns how a model's answer for `count` digits breaks the contract; empty if it does not.
 
-    What a file declares of its outputs need not be so when it is run. That the digit is the most probable one is left
-    to the model.
+    The outputs of a run may differ from what the file declares. Whether the digit is the most probable one is not
+    checked.
     """
     for tensor in (*OUTPUTS, DIGITNESS):
         found = answer.get(tensor.name)
@@ -121,7 +121,7 @@ def find_wrong_answer(answer: Mapping[str, np.ndarray], count: int) -> str:
 
 
 def describe(node: Node) -> str:
-    """Returns name, dtype and shape in the spelling of the contract."""
+    """Returns name, dtype and shape in the notation of the contract."""
     return f"{node.name} {node.type} [{', '.join(map(str, node.shape))}]"
 
 

@@ -21,7 +21,7 @@ from flaxdigits.inference.recognizer import Recognizer
 
 DESCRIPTION = "golden.json"
 PIXELS_FILE = "pixels.bin"
-MOST_BYTES = 2**26  # of a file of theirs; those of forty cases have 40 kB
+MOST_BYTES = 2**26  # of each of their files; forty cases take 40 kB
 DIGITS_PER_CLASS = 2  # MNIST test digits among the inputs
 
 
@@ -43,7 +43,7 @@ class _Vectors:
     digits: np.ndarray  # int64 [n]
     values: np.ndarray  # float64 [n, 11], the probabilities and the digitness
     tolerance: float
-    model_sha256: str  # of the file that gave the reference outputs
+    model_sha256: str  # of the file that produced the reference outputs
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -51,11 +51,11 @@ class _Vectors:
 
 
 def write_golden(recognizer: Recognizer, folder: Path) -> int:
-    """Writes a model's outputs for some digits and extreme images as its golden vectors; returns how many.
+    """Writes a model's outputs for some digits and extreme images as its golden vectors; returns their number.
 
     Args:
         recognizer: the model, on the CPU: `Recognizer(model, recognizer.CPU)`.
-        folder: where golden.json and pixels.bin go.
+        folder: the folder for golden.json and pixels.bin.
     """
     cases = golden_images()
     images = np.stack(list(cases.values()))
@@ -91,7 +91,7 @@ def check_golden(recognizer: Recognizer, folder: Path) -> GoldenReport:
 
     Args:
         recognizer: the model, on the CPU: `Recognizer(model, recognizer.CPU)`.
-        folder: its golden vectors, as `write_golden` writes them.
+        folder: its golden vectors, as written by `write_golden`.
 
     Raises:
         GoldenError: if a digit differs, or a probability by more than the vectors allow, or they cannot be read.
@@ -125,7 +125,7 @@ def _parse(description: Any, folder: Path) -> _Vectors:
     cases, pixels, tolerance = (description[name] for name in ("cases", "pixels", "tolerance"))
     if not isinstance(pixels, str) or Path(pixels).name != pixels:
         raise ValueError("expected the name of a file in the folder as pixels")
-    if not 0 <= float(tolerance) <= INT8_TOLERANCE:  # with another, any model would pass
+    if not 0 <= float(tolerance) <= INT8_TOLERANCE:  # with a larger one, any model would pass
         raise ValueError(f"expected a tolerance from 0 to {INT8_TOLERANCE}")
     digits = [case["digit"] for case in cases]
     if any(type(digit) is not int for digit in digits):

@@ -19,7 +19,7 @@ ONNX_DOMAINS = ("", "ai.onnx")
 
 @dataclass(frozen=True)
 class Inspection:
-    """The form of an .onnx file, and how it breaks the contract."""
+    """The structure of an .onnx file, and how it breaks the contract."""
 
     path: Path
     bytes: int
@@ -56,7 +56,7 @@ class Inspection:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the fields in plain types, as JSON takes them."""
+        """Returns the fields as plain types, for JSON."""
         return asdict(self) | {"path": str(self.path)}
 
 
@@ -88,7 +88,7 @@ def model_violations(model: onnx.ModelProto, operators: Counter[str]) -> list[st
 
 
 def session_violations(content: bytes, name: str) -> list[str]:
-    """Lists the reasons of `Recognizer` to refuse the model: its inputs and outputs, or onnxruntime's own."""
+    """Lists the reasons why `Recognizer` refuses the model: its inputs and outputs, or onnxruntime's own."""
     try:
         session = open_session(content, name, CPU)
     except ModelError as error:
@@ -118,12 +118,12 @@ def messages_within(message: Message, kind: type) -> Iterator[Any]:
 
 
 def full_name(domain: str | bytes, name: str | bytes) -> str:
-    """Returns the name of an operator or function, after its domain and a dot where that is not ONNX's own."""
+    """Returns the name of an operator or function, prefixed with its domain and a dot unless that is ONNX's own."""
     return text(name) if domain in ONNX_DOMAINS else f"{text(domain)}.{text(name)}"
 
 
 def input_values(graph: onnx.GraphProto) -> list[onnx.ValueInfoProto]:
-    """Returns the inputs that a caller gives; old files list their weights among the inputs."""
+    """Returns the inputs that a caller passes; old files list their weights among the inputs."""
     weights = {tensor.name for tensor in graph.initializer}
     return [value for value in graph.input if value.name not in weights]
 
@@ -134,7 +134,7 @@ def signatures(values: Any) -> dict[str, str]:
 
 
 def signature(kind: onnx.TypeProto) -> str:
-    """Returns dtype and shape, such as "tensor(uint8) [batch, 28, 28]"; of other types than tensors, the kind."""
+    """Returns dtype and shape, such as "tensor(uint8) [batch, 28, 28]"; for types other than tensors, the kind."""
     if not kind.HasField("tensor_type"):
         return str(kind.WhichOneof("value"))
     number, dims = kind.tensor_type.elem_type, kind.tensor_type.shape.dim
@@ -144,5 +144,5 @@ def signature(kind: onnx.TypeProto) -> str:
 
 
 def text(value: str | bytes) -> str:
-    """Returns a string field; protobuf hands out bytes where it is not UTF-8."""
+    """Returns a string field; protobuf returns bytes if it is not UTF-8."""
     return value if isinstance(value, str) else value.decode("utf-8", "replace")

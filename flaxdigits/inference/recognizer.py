@@ -1,4 +1,4 @@
-"""Recognizer: an ONNX model that keeps the contract; pixels in, digits and probabilities out."""
+"""Recognizer: an ONNX model that satisfies the contract; pixels in, digits and probabilities out."""
 
 import os
 import threading
@@ -32,9 +32,9 @@ CPU = ("CPUExecutionProvider",)
 CUDA = ("CUDAExecutionProvider", {"use_tf32": "0"})  # TF32 rounds to 10 bits, more than the contract's tolerance
 EXTERNAL_DATA_FOLDER = "session.model_external_initializers_file_folder_path"
 MOST_BYTES = 2**31  # of a file; protobuf reads no larger ones
-# A stranger's file of a few kilobytes can ask for terabytes, or never end.
-MOST_MEMORY = 2**32  # bytes of the CPU for all models of a process: the largest file fits twice, as it is and packed
-DEADLINE = 300.0  # seconds, of one call of a model
+# An untrusted file of a few kilobytes can request terabytes, or run forever.
+MOST_MEMORY = 2**32  # bytes of CPU memory for all models of a process: the largest file fits twice, stored and packed
+DEADLINE = 300.0  # seconds, for one call of a model
 KNOWN_OUTPUTS = [tensor.name for tensor in (*OUTPUTS, DIGITNESS)]
 BATCH = 1000  # digits per call; the largest activation of the reference network then takes 12 MB
 
@@ -45,7 +45,7 @@ class Prediction(NamedTuple):
     Attributes:
         digits: int64 [n], the most probable digit of each.
         probabilities: float32 [n, 10], each row sums to 1.
-        digitness: float32 [n], 1 = surely a digit, 0 = surely none; 1 from a model without this output.
+        digitness: float32 [n], 1 = surely a digit, 0 = surely not one; 1 from a model without this output.
     """
 
     digits: np.ndarray
@@ -59,14 +59,14 @@ class Prediction(NamedTuple):
 
 
 class Recognizer:
-    """Reads digits with an ONNX model that keeps the contract, on onnxruntime alone.
+    """Reads digits with an ONNX model that satisfies the contract, on onnxruntime alone.
 
     Args:
         model: an .onnx file or its bytes; the shipped model by default. Weights in a second file are not loaded.
-        providers: onnxruntime's execution providers, such as `CPU`; by default CUDA, without TF32, where this
-            onnxruntime has it, and then the CPU.
-        threads: of the CPU, for each call; by default one for each core. A server that answers several requests at
-            once sets 1.
+        providers: onnxruntime's execution providers, such as `CPU`; by default CUDA, without TF32, if this
+            onnxruntime has it, then the CPU.
+        threads: CPU threads per call; by default one per core. A server that answers several requests at once
+            should set 1.
 
     Attributes:
         name: the path, as given; "model" for bytes.
@@ -131,13 +131,13 @@ class Recognizer:
         return Prediction(found[DIGIT.name], found[PROBABILITIES.name], digitness)
 
     def _run(self, images: np.ndarray) -> list[np.ndarray]:
-        """Runs the model, and ends it after DEADLINE, once the operator that is running then has ended."""
+        """Runs the model; after DEADLINE it is terminated as soon as the running operator has finished."""
         options = onnxruntime.RunOptions()
         _start_watching()
         _running[id(options)] = time.monotonic() + DEADLINE, options
         try:
             return self._session.run(self._outputs, {INPUT.name: images}, options)
-        except Exception as error:  # onnxruntime's own says that a flag was set
+        except Exception as error:  # onnxruntime's own only says that a flag was set
             if options.terminate:
                 raise TimeoutError(f"ended after {DEADLINE:.0f} s; a smaller batch takes less") from error
             raise
@@ -145,12 +145,12 @@ class Recognizer:
             del _running[id(options)]
 
 
-_running: dict[int, tuple[float, onnxruntime.RunOptions]] = {}  # the calls of this process, and when they have to end
+_running: dict[int, tuple[float, onnxruntime.RunOptions]] = {}  # the calls of this process, and their deadlines
 
 
 @cache
 def _start_watching() -> None:
-    """Starts the thread that ends calls; one for all, since starting one takes as long as reading a digit."""
+    """Starts the thread that terminates calls; one for all, since starting one takes as long as reading a digit."""
     threading.Thread(target=_watch, daemon=True).start()
 
 
@@ -194,12 +194,12 @@ def open_session(
         threads: as for `Recognizer`.
 
     Raises:
-        ModelError: with onnxruntime's reason, where it cannot.
+        ModelError: with onnxruntime's reason, if it cannot load the model.
     """
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads or 0  # 0 is a thread for each core
-    options.log_severity_level = 4  # errors come as exceptions; on standard error they would come twice
-    # By default onnxruntime reads the external data of bytes from the working directory. No file can be in a file.
+    options.intra_op_num_threads = threads or 0  # 0 means one thread per core
+    options.log_severity_level = 4  # errors are raised as exceptions; on standard error they would appear twice
+    # For a model given as bytes, onnxruntime reads external data from the working directory. This path cannot exist.
     options.add_session_config_entry(EXTERNAL_DATA_FOLDER, str(Path(__file__, "none")))
     limit_memory()
     options.add_session_config_entry("session.use_env_allocators", "1")
@@ -217,7 +217,7 @@ def open_session(
 
 @cache
 def limit_memory() -> None:
-    """Makes the allocator of this process's models, which gives them MOST_MEMORY at most."""
+    """Registers the allocator for this process's models, which is limited to MOST_MEMORY."""
     kind, use = onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, onnxruntime.OrtMemType.DEFAULT
     place = onnxruntime.OrtMemoryInfo("Cpu", kind, 0, use)
     onnxruntime.create_and_register_allocator(place, onnxruntime.OrtArenaCfg({"max_mem": MOST_MEMORY}))

@@ -14,7 +14,7 @@ GOLDEN = FOLDER / "golden"
 
 
 def find_model(source: Path | str | None) -> Path:
-    """Returns the .onnx file of an .onnx file, a run directory, or "shipped", which None stands for too.
+    """Returns the .onnx file of a model, given as an .onnx file, a run directory, or "shipped" (also None).
 
     Raises:
         ModelError: for a path that does not exist.

@@ -1,13 +1,13 @@
-"""Cuts through ink that may be several digits: paths from the top to the bottom that cross little of it."""
+"""Cuts through ink that may be several digits: paths from top to bottom that cross little ink."""
 
 import numpy as np
 
 MOST_PIECES = 4  # of one digit
-WIDEST = 1.5  # of a digit of several pieces, in heights of the digits
+WIDEST = 1.5  # maximum width of a digit in several pieces, in digit heights
 SIDEWAYS = 0.15  # cost of a step to the side, where a pixel of full ink costs 1
-CUTS = 4.0  # for a width of the digits' height
+CUTS = 4.0  # per width of one digit height
 WIDE = 0.4  # width from which ink may be several digits, as a share of the digits' height
-LEAST_INK = 0.12  # between two cuts, as a share of the ink on a width of the digits' height
+LEAST_INK = 0.12  # between two cuts, as a share of the ink in a width of one digit height
 MOST_SLANT = 0.8  # pixels sideways per pixel down
 
 
@@ -20,7 +20,7 @@ def cut(ink: np.ndarray, height: float, slant: float = 0.0) -> list[np.ndarray]:
         slant: of the writing, pixels to the right per pixel down.
 
     Returns:
-        The parts from left to right, each as large as the whole; one that is all of it where nothing may be cut.
+        The parts from left to right, each as large as the whole; the whole as one part if nothing may be cut.
     """
     upright, moved = straightened(ink, slant)
     columns = np.flatnonzero(upright.any(axis=0))
@@ -44,7 +44,7 @@ def slant_of(ink: np.ndarray) -> float:
 
 
 def straightened(ink: np.ndarray, slant: float) -> tuple[np.ndarray, np.ndarray]:
-    """Returns upright ink, in an array as wide as need be, and by how many columns each row was moved, int [height]."""
+    """Returns upright ink, in an array as wide as needed, and how many columns each row was moved by, int [height]."""
     sideways = np.rint(slant * (np.arange(len(ink)) - len(ink) // 2)).astype(np.int64)
     moved = sideways.max() - sideways
     upright = np.zeros((len(ink), ink.shape[1] + moved.max()), ink.dtype)
@@ -53,19 +53,19 @@ def straightened(ink: np.ndarray, slant: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def most_cuts(width: int, height: float) -> int:
-    """Returns through how many places ink may be cut that is so wide, where digits are so high."""
+    """Returns the maximum number of cuts through ink of this width, for digits of this height."""
     return int(CUTS * width / height) if width > WIDE * height else 0
 
 
 def find_cuts(ink: np.ndarray, height: float, most: int) -> list[np.ndarray]:
     """Returns paths along which ink may be cut, from left to right.
 
-    Each is the cheapest from the top to its place at the bottom, found by dynamic programming as a seam is.
+    Each is the cheapest from the top to its place at the bottom, found by dynamic programming, as in seam carving.
 
     Args:
         ink: float32 [height, width] in 0..1.
         height: of the digits, pixels.
-        most: how many paths, the cheapest ones.
+        most: the maximum number of paths; the cheapest are taken.
 
     Returns:
         int [height] each: the first column right of the path in each row.

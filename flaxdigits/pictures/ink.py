@@ -6,11 +6,11 @@ exports/web/pictures/ink.js does the same, step by step; tests/web/test_web_pict
 import numpy as np
 from PIL import Image
 
-FAINTEST = 24  # least difference of ink from the paper, of 255
-NOISE_MARGIN = 5.0  # least difference of ink from the paper, in median absolute deviations of the paper
+FAINTEST = 24  # minimum difference of ink from the paper, of 255
+NOISE_MARGIN = 5.0  # minimum difference of ink from the paper, in median absolute deviations of the paper
 EVEN_SHARE = 0.99  # share of the picture's edge that must be close to the paper's shade for the paper to count as even
 PHOTO_SIDE = 112  # longest side to which a picture with uneven paper is scaled: four pixels for each of the 28
-PHOTO_WINDOW = 0.35  # radius of the mean that gives the paper's shade, as a share of the longest side
+PHOTO_WINDOW = 0.35  # radius of the mean that estimates the paper's shade, as a share of the longest side
 PHOTO_INK = 0.4  # share of the strongest ink; on uneven paper, fainter pixels are shadow or ruled lines
 PHOTO_PASSES = 3  # iterations that exclude the ink from the paper's mean
 STROKE_EDGE = 4  # pixels around a stroke, of those 112, that hold its soft edge
@@ -72,7 +72,7 @@ def sum_around(values: np.ndarray, radius: int) -> np.ndarray:
 
 
 def shrink(grey: np.ndarray) -> np.ndarray:
-    """Scales a picture down so that its longer side is PHOTO_SIDE; returns a smaller one as it is."""
+    """Scales a picture down so that its longer side is PHOTO_SIDE; returns a smaller one unchanged."""
     share = PHOTO_SIDE / max(grey.shape)
     if share >= 1:
         return grey

@@ -12,21 +12,21 @@ if TYPE_CHECKING:
 SPECK = 0.25  # of the digits' height; what is neither as high nor as wide is a speck, unless it is near a stroke
 TALL, SHORT = 2.2, 0.45  # heights of a component that is part of a line, as a share of the digits' height
 THIN = 0.5  # width of a stroke that belongs to a ruled line, as a share of the usual one
-LINE_GAP = 0.55  # least distance of two lines' middles, as a share of the digits' height
-REACH = 3.0  # how far the next digit of a line may be, in digits' heights, where the slope is measured
-PART = 0.7  # of the digits' height, up to which a component may be a part of one
+LINE_GAP = 0.55  # minimum distance between the middles of two lines, as a share of the digits' height
+REACH = 3.0  # how far away the next digit of a line may be when the slope is measured, in digit heights
+PART = 0.7  # share of the digits' height up to which a component may be a part of a digit
 NARROW = 1.1  # width, in heights, of the widest components whose slants are measured
-FEW = 3  # of these, the least number that counts
-OVERLAP = 0.5  # share of a component's width that overlaps another's, from which both are parts of one
+FEW = 3  # minimum number of these
+OVERLAP = 0.5  # share of a component's width that overlaps another's, from which both are parts of one digit
 
 
 class Piece(NamedTuple):
-    """Ink that is not divided any more.
+    """Ink that is not divided further.
 
     Attributes:
         box: left, top, right, bottom, pixels.
         ink: float32 [bottom - top, right - left] in 0..1.
-        follows_cut: whether it is of the same component as the piece before.
+        follows_cut: whether it is from the same component as the previous piece.
     """
 
     box: tuple[int, int, int, int]
@@ -47,7 +47,7 @@ class Line(NamedTuple):
 
 
 def find_lines(strokes: "Strokes") -> list[Line]:
-    """Returns the lines of a page from the top, none for a page without ink."""
+    """Returns the lines of a page from the top; empty for a page without ink."""
     boxes = strokes.boxes.astype(np.float64)
     sizes = boxes[:, 2:] - boxes[:, :2]
     height = digit_height(sizes[:, 1], sizes[:, 0], strokes.areas)
@@ -77,7 +77,7 @@ def digit_height(heights: np.ndarray, widths: np.ndarray, areas: np.ndarray) -> 
 
 
 def slope_of(middles: np.ndarray, height: float) -> float:
-    """Returns the slope of the lines: the median of that from each component to the next on its right."""
+    """Returns the slope of the lines: the median of the slopes from each component to the next on its right."""
     slopes = []
     for middle in middles:
         right, down = (middles - middle).T
@@ -125,7 +125,7 @@ def marks_beside(
 
 
 def pieces_of(strokes: "Strokes", members: list[int], height: float, slant: float) -> list[Piece]:
-    """Returns the pieces of a row from left to right: components, joined where one is over another, or cut."""
+    """Returns the pieces of a row from left to right: components, joined where one is above another, or cut."""
     order = sorted(members, key=lambda member: strokes.boxes[member][0])
     groups = joined([(strokes.boxes[member], [member]) for member in order], PART * height)
     found: list[tuple[Piece, int]] = []
@@ -142,9 +142,9 @@ def pieces_of(strokes: "Strokes", members: list[int], height: float, slant: floa
 
 
 def joined(groups: list[tuple[np.ndarray, list[int]]], low: float) -> list[tuple[np.ndarray, list[int]]]:
-    """Returns components from left to right, those as one of which the narrower is mostly over or under the other.
+    """Returns components from left to right, joining two if the narrower is mostly above or below the other.
 
-    Two that are both higher than `low` stay apart: one leans over the other.
+    Two that are both taller than `low` stay separate: one leans over the other.
     """
     found: list[tuple[np.ndarray, list[int]]] = []
     for box, parts in groups:

@@ -4,8 +4,8 @@ MNIST's digits are white on black, scaled to fit a 20x20 box, and placed so that
 mass lies in the middle of the 28x28 image (Y. LeCun, C. Cortes, C. Burges, "The MNIST database of
 handwritten digits", 1998). Measured on its 60,000 training digits: the longer side is 20 pixels
 in 59,987 of them and 19 in the rest; the mean centre of mass is (14.00, 14.01), counted from 0,
-and varies as rounding to whole pixels makes it. exports/web/pictures/normalization.js does the
-same, function by function.
+and varies as expected from rounding to whole pixels. exports/web/pictures/normalization.js does
+the same, function by function.
 """
 
 import numpy as np
@@ -15,22 +15,22 @@ from flaxdigits.convention import CENTRE, SIDE
 from flaxdigits.errors import DataError
 from flaxdigits.pictures.ink import FAINTEST, find_ink
 
-Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels; the last two are outside
+Box = tuple[int, int, int, int]  # left, top, right, bottom, pixels; the last two are exclusive
 
 BOX = 20  # longest side of a digit, pixels
 EDGE = 0.2  # share of the strongest ink from which a pixel counts toward the digit's bounding box
 
 
 def to_mnist(grey: np.ndarray, name: str = "picture") -> np.ndarray:
-    """Normalizes a grey picture of one digit, of any size and either polarity, as MNIST is.
+    """Normalizes a grey picture of one digit, of any size and either polarity, like MNIST's.
 
     Args:
         grey: float or uint8 [height, width], 0 black .. 255 white.
         name: the name used in messages.
 
     Returns:
-        uint8 [28, 28], 0 = paper, 255 = ink. A 28x28 picture in the convention already,
-        or its negative, keeps its pixels.
+        uint8 [28, 28], 0 = paper, 255 = ink. A 28x28 picture that already follows the
+        convention, or its negative, keeps its pixels.
 
     Raises:
         DataError: if nothing stands out from the paper.
@@ -39,7 +39,7 @@ def to_mnist(grey: np.ndarray, name: str = "picture") -> np.ndarray:
 
 
 def locate(grey: np.ndarray, name: str = "picture") -> tuple[np.ndarray, Box]:
-    """Normalizes a picture as `to_mnist` does, and returns where the digit stood as well, in the picture's pixels."""
+    """Normalizes a picture as `to_mnist` does, and returns the digit's box in the picture's pixels as well."""
     ink = find_ink(np.asarray(grey, np.float32))
     if ink.max(initial=0) < FAINTEST:
         raise DataError(f"{name}: no digit stands out from the paper")
@@ -69,7 +69,7 @@ def ink_box(ink: np.ndarray) -> Box:
 
 
 def scaled_box(box: Box, shape: tuple[int, ...], larger: tuple[int, ...]) -> Box:
-    """Returns a box in an array of one shape, (height, width), as it is in one of another."""
+    """Returns a box in an array of one shape, (height, width), scaled to an array of another."""
     down, across = (side / other for side, other in zip(larger, shape, strict=True))
     left, top, right, bottom = box
     return round(left * across), round(top * down), round(right * across), round(bottom * down)

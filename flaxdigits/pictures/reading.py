@@ -27,9 +27,9 @@ USUAL_SUFFIXES = frozenset(
 
 
 def picture_files(folder: Path) -> list[Path]:
-    """Lists the pictures in a folder, sorted by name; none if it does not exist.
+    """Lists the pictures in a folder, sorted by name; empty if it does not exist.
 
-    A file with a usual suffix is listed without opening it, so that a damaged picture is reported and not skipped.
+    A file with a usual suffix is listed without opening it, so that a damaged picture is reported, not skipped.
     Any other file is listed if Pillow identifies its content. Hidden files are left out.
 
     Raises:
@@ -73,7 +73,7 @@ def read_picture(source: Picture, name: str | None = None) -> np.ndarray:
 
 
 def read_grey(source: Picture, name: str | None = None) -> np.ndarray:
-    """Reads a picture as `read_picture` does, and returns it as it is, float32 [height, width], 0 black .. 255 white.
+    """Reads a picture like `read_picture`, but does not normalize it: float32 [height, width], 0 black .. 255 white.
 
     Raises:
         DataError: if the source is not a picture.
@@ -113,7 +113,7 @@ def _decode(source: PictureFile | Image.Image) -> np.ndarray:
 
 
 def _open(source: PictureFile) -> Image.Image:
-    """Opens a picture with Pillow, HEIC with pillow-heif where that is installed."""
+    """Opens a picture with Pillow, HEIC with pillow-heif if that is installed."""
     file = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         image = Image.open(file)
@@ -149,7 +149,7 @@ def _decodable(name: str) -> Iterator[None]:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Rotates a photograph as the EXIF orientation of its camera says."""
+    """Rotates a photograph according to its EXIF orientation."""
     if image.getexif().get(ORIENTATION, 1) == 1:
         return image
     from PIL import ImageOps

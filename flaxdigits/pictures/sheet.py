@@ -1,26 +1,26 @@
-"""A sheet of paper on a darker desk: found, and the desk painted over. By OpenCV, the extra `pages`."""
+"""Finds a sheet of paper on a darker desk, and paints over the desk. Uses OpenCV, the extra `pages`."""
 
 import cv2
 import numpy as np
 
 from flaxdigits.pictures.strokes import smaller_copy
 
-SMALL_SIDE = 240  # longest side of the copy on which the sheet is looked for, pixels
+SMALL_SIDE = 240  # longest side of the copy on which the sheet is searched for, pixels
 LEAST_AREA, MOST_AREA = 0.03, 0.9  # of a sheet, as shares of the picture
-FREE = 0.02  # share of the border on the sheet, below which the desk is all around it
-MOST_BORDER = 0.35  # share of the picture's border on the sheet; light beside a shadow has more of it
-DARKER = 0.67  # of the desk, at most, as a share of the sheet's shade; shadows are seldom so deep
-SOLID = 0.9  # share of a sheet in its convex hull: a sheet has four straight sides
-CORNERS = 6  # most corners of its outline, after straightening it by
-STRAIGHTENED = 0.03  # of its length
-MARGIN = 0.015  # of the picture's longest side: what is painted over of the sheet's edge
+FREE = 0.02  # share of the picture's border on the sheet, up to which the desk is all around it
+MOST_BORDER = 0.35  # maximum share of the picture's border on the sheet; light beside a shadow covers more of it
+DARKER = 0.67  # maximum shade of the desk, as a share of the sheet's; shadows are seldom so deep
+SOLID = 0.9  # minimum share of its convex hull that a sheet fills: it has four straight sides
+CORNERS = 6  # maximum number of corners of its outline, simplified with this tolerance:
+STRAIGHTENED = 0.03  # of the outline's length
+MARGIN = 0.015  # width of the sheet's edge that is painted over, as a share of the picture's longest side
 
 
 def find_sheets(grey: np.ndarray) -> list[np.ndarray]:
-    """Returns a picture with what is around a sheet in the sheet's shade, and the picture itself.
+    """Returns a picture with everything around a sheet painted in the sheet's shade, and the picture itself.
 
-    The first alone for a sheet with a desk all around it; the second alone without a sheet. A lighter part at the
-    border may be a sheet or light beside a deep shadow: then both.
+    Only the first if there is desk all around the sheet; only the second without a sheet. A lighter area at the
+    border may be a sheet, or light beside a deep shadow: then both.
 
     Args:
         grey: float32 [height, width], 0 black .. 255 white.
@@ -59,5 +59,5 @@ def find_outline(small: np.ndarray) -> np.ndarray | None:
 
 
 def on_border(mask: np.ndarray) -> float:
-    """Returns the share of the picture's border that is in a mask."""
+    """Returns the share of the picture's border that is inside a mask."""
     return float(np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]]).mean())

@@ -1,4 +1,4 @@
-"""The strokes on a page: ink apart from paper, shadows, ruled lines and specks. By OpenCV, the extra `pages`."""
+"""Finds the strokes on a page: ink without paper, shadows, ruled lines and specks. Uses OpenCV, the extra `pages`."""
 
 from typing import NamedTuple
 
@@ -9,16 +9,16 @@ WORKING_SIDE = 1600  # longest side to which a larger page is scaled, pixels
 PAPER_SIDE = 300  # longest side of the copy on which the paper's shade is estimated
 GROUND_WINDOWS = (0.1, 0.5)  # sides of the windows with more paper than ink, as shares of the longest side
 PAPER_WINDOW = 0.15  # side of the window around a pixel in which there is paper, as a share of the longest side
-LOCAL_INK = 0.4  # share of the strongest ink nearby; what is fainter is paper
+LOCAL_INK = 0.4  # share of the strongest ink nearby; fainter pixels are paper
 INKED = 0.0005  # share of the pixels that are the page's strongest ink
 PAGE_INK = 0.25  # share of the page's strongest ink; pencil beside a marker has about 0.3
 INK_WINDOW = 0.2  # side of the window of that strongest ink, as a share of the longest side
 FAINTEST = 0.1  # least contrast of ink, as a share of the paper's shade
 NOISE_MARGIN = 5.0  # least contrast of ink, in standard deviations of the paper's noise
-STRONGEST = 0.002  # share of the pixels, those that differ most from the paper, that decide which is ink
+STRONGEST = 0.002  # share of the pixels, those that differ most from the paper, that decide whether the ink is light
 DARKEST = 8.0  # of 255; a darker paper's shade counts as this
 RULE_LENGTH = 0.15  # least length of a ruled line, as a share of the page's width or height
-RULE_RATIO = 15  # least length of a ruled line, in widths of the widest; a 1 may be as straight, and is shorter
+RULE_RATIO = 15  # least length of a ruled line, in widths of the widest; a 1 may be as straight, but is shorter
 RULE_WIDTH = 9  # of the widest ruled line, pixels
 RULE_GAP = 9  # pixels of a ruled line that noise may break; the gaps between digits are wider
 RULE_SMOOTHING = 41  # pixels along a ruled line over which its contrast is averaged
@@ -32,7 +32,7 @@ class Strokes(NamedTuple):
     Attributes:
         ink: contrast to the paper where there is a stroke, 0 elsewhere, float32 [height, width] in 0..1.
         labels: int32 [height, width], 0 = paper, the number of the connected component elsewhere.
-        boxes: int32 [components, 4], left, top, right, bottom of each component; the first is that of number 1.
+        boxes: int32 [components, 4], left, top, right, bottom of each component; the first is component 1's.
         areas: int32 [components], pixels.
         widths: of the widest stroke of each component, float32 [components], pixels.
     """
@@ -45,7 +45,7 @@ class Strokes(NamedTuple):
 
 
 def find_strokes(grey: np.ndarray, light_ink: bool = False) -> Strokes:
-    """Returns the strokes on a page, those of a large one on a smaller copy.
+    """Returns the strokes on a page; a large page is scaled down.
 
     Args:
         grey: float or uint8 [height, width], 0 black .. 255 white.
@@ -78,17 +78,17 @@ def find_contrast(grey: np.ndarray) -> np.ndarray:
 
 
 def smaller_copy(grey: np.ndarray, side: int = PAPER_SIDE) -> np.ndarray:
-    """Returns a copy of at most that many pixels along each side, uint8, without specks."""
+    """Returns a copy of at most this many pixels along each side, uint8, without specks."""
     share = min(1.0, side / max(grey.shape))
     size = max(1, round(grey.shape[1] * share)), max(1, round(grey.shape[0] * share))
     return cv2.medianBlur(np.rint(cv2.resize(grey, size, interpolation=cv2.INTER_AREA)).astype(np.uint8), 5)
 
 
 def may_be_light(grey: np.ndarray) -> list[bool]:
-    """Returns whether the ink is lighter than the paper, the likelier answer first, and the other one if it may be too.
+    """Returns whether the ink may be lighter than the paper: the likelier answer, then the other if possible too.
 
-    It is where the pixels that differ most from the median around them are lighter, not darker. A small window sees
-    past shadows, a large one past strokes.
+    It is lighter if the pixels that differ most from the median around them are lighter, not darker. A small window
+    is not misled by shadows, a large one not by strokes.
     """
     small = smaller_copy(grey)
     few = int(STRONGEST * small.size)
@@ -108,9 +108,9 @@ def find_paper(small: np.ndarray) -> np.ndarray:
 
 
 def find_mask(contrast: np.ndarray) -> np.ndarray:
-    """Returns which pixels are ink, bool: those that stand out from the noise and beside the strongest ink nearby.
+    """Returns which pixels are ink, bool: those that stand out from noise and are not faint for the ink nearby.
 
-    On ruled lines and the edges of boxes, those that are darker than the line, or lie between two that are ink.
+    On ruled lines and the edges of boxes, only pixels that are darker than the line or lie between two ink pixels.
     """
     smooth = cv2.GaussianBlur(contrast, (0, 0), 0.7)
     values = smooth[::3, ::3].ravel()
@@ -130,7 +130,7 @@ def find_mask(contrast: np.ndarray) -> np.ndarray:
 
 
 def find_rules(contrast: np.ndarray, noise: float, axis: int) -> tuple[np.ndarray, np.ndarray]:
-    """Returns where ruled lines are, bool, and their contrast at each pixel: level lines for axis 0, upright for 1."""
+    """Returns where ruled lines are, bool, and their contrast at each pixel: horizontal for axis 0, vertical for 1."""
     if axis == 1:
         rules, level = find_rules(np.ascontiguousarray(contrast.T), noise, 0)
         return rules.T, level.T

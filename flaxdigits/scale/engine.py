@@ -1,7 +1,7 @@
-"""The engine: units through Ray Data to a pool of actors, each with a model in memory.
+"""The engine: sends units through Ray Data to a pool of actors, each with a model in memory.
 
-Ray restarts an actor that dies, and gives its unit to one anew. A part has the name of its unit and replaces what is
-there in one step, so a unit that is read twice leaves one part.
+Ray restarts an actor that dies, and retries its unit. A part has the name of its unit and replaces an existing one
+atomically, so a unit that is read twice leaves one part.
 """
 
 import os
@@ -20,7 +20,7 @@ from flaxdigits.scale.parts import Part, finished_part, read_unit
 if TYPE_CHECKING:
     import pyarrow as pa
 
-CPUS = 1  # of an actor, and threads of its model: Parquet and pages are read by one thread too, so none waits
+CPUS = 1  # per actor, and threads of its model: Parquet and pages are read by one thread too, so none is idle
 AGAIN = "start it again: the parts that are there are not read again"
 
 
@@ -54,7 +54,7 @@ class Reader:
 
 
 def read_parts(job: Job) -> Iterator[Part]:
-    """Reads the units whose parts are not there yet, on the cluster at RAY_ADDRESS, or on the cores of this machine.
+    """Reads the units whose parts do not exist yet, on the cluster at RAY_ADDRESS, or on the cores of this machine.
 
     Args:
         job: as planned. All machines have its inputs and its folder at the same paths, and flaxdigits installed.
@@ -63,7 +63,7 @@ def read_parts(job: Job) -> Iterator[Part]:
         A part for each unit: first those of earlier runs, in order, then each as it is finished.
 
     Raises:
-        PartsError: if the cluster cannot be reached, the reading ends early, or another one writes the same parts.
+        PartsError: if the cluster cannot be reached, reading ends early, or another process writes the same parts.
     """
     with locked(job.out):
         yield from read_missing(job)
@@ -71,7 +71,7 @@ def read_parts(job: Job) -> Iterator[Part]:
 
 @contextmanager
 def locked(out: Path) -> Iterator[None]:
-    """Keeps another reading out of a folder of parts; the system frees the lock when the process ends."""
+    """Locks a folder of parts against other processes; the system releases the lock when the process ends."""
     from filelock import FileLock, Timeout
 
     lock = FileLock(out / ".lock")
@@ -86,7 +86,7 @@ def locked(out: Path) -> Iterator[None]:
 
 
 def read_missing(job: Job) -> Iterator[Part]:
-    """Yields the parts that are there, then those that are missing, each as it is finished."""
+    """Yields the existing parts, then the missing ones, each as it is finished."""
     units = []
     for unit in job.units:
         part = finished_part(unit, job.out)
@@ -104,8 +104,8 @@ def read_missing(job: Job) -> Iterator[Part]:
 
 @contextmanager
 def cluster() -> Iterator[None]:
-    """Connects to Ray, unless the caller has: to the cluster at RAY_ADDRESS, or to a new one on this machine."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or a new cluster reports its use to Ray's makers
+    """Connects to Ray unless the caller already has: to the cluster at RAY_ADDRESS, or to a new one on this machine."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # or a new cluster sends usage statistics to Ray's makers
     import ray
 
     if ray.is_initialized():
@@ -116,7 +116,7 @@ def cluster() -> Iterator[None]:
         check_reachable(address)
         new = {"include_dashboard": False} if address == "local" else {}
         ray.init(address, log_to_driver=False, logging_level="ERROR", **new)
-    except Exception as error:  # ConnectionError, RuntimeError, ValueError, by what is wrong with the address
+    except Exception as error:  # ConnectionError, RuntimeError or ValueError, depending on the address
         raise PartsError(f"Ray cannot be used at {address}: {one_line(error)}") from error
     try:
         yield
@@ -125,7 +125,7 @@ def cluster() -> Iterator[None]:
 
 
 def check_reachable(address: str) -> None:
-    """Raises an OSError if nothing answers at host:port, where Ray would try for minutes."""
+    """Raises an OSError if nothing answers at host:port, where Ray would retry for minutes."""
     import socket
 
     host, _, port = address.removeprefix("ray://").rpartition(":")
@@ -144,7 +144,7 @@ def read_units(job: Job, units: list[Unit]) -> Iterator[Part]:
     logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     DataContext.get_current().enable_progress_bars = False
     actors = max(1, min(len(units), int(ray.cluster_resources().get("CPU", 1)) // CPUS))
-    pool = ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1)  # another actor may be free before it
+    pool = ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1)  # another actor may be free sooner
     missing = {unit.part for unit in units}
     try:
         blocks = [pa.Table.from_pylist([unit._asdict()]) for unit in units]
@@ -163,6 +163,6 @@ def read_units(job: Job, units: list[Unit]) -> Iterator[Part]:
 
 
 def one_line(error: BaseException) -> str:
-    """Returns the reason of an error of Ray: its last line, without the stacks of other processes."""
+    """Returns the reason for a Ray error: its last line, without the tracebacks of other processes."""
     lines = str(getattr(error, "cause", None) or error).strip().splitlines()
     return lines[-1].strip() if lines else type(error).__name__

@@ -16,21 +16,21 @@ from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.scale.pixels import pixel_columns
 
 SUFFIX = ".parquet"
-MANIFEST = "_manifest.json"  # readers of a folder of Parquet files pass over names that begin with _ or .
-ROWS = 2**16  # of a Parquet file in a unit: some seconds of work, which is what a worker that dies loses
+MANIFEST = "_manifest.json"  # readers of a folder of Parquet files ignore names that begin with _ or .
+ROWS = 2**16  # of a Parquet file in a unit: a few seconds of work, which is what is lost when a worker dies
 PICTURES = 256  # in a unit
-ADDED = ("digit", "probability", "digitness", "refused")  # the columns that a part has more than its input
+ADDED = ("digit", "probability", "digitness", "refused")  # the columns that a part adds to those of its input
 
 
 class Unit(NamedTuple):
-    """What a worker reads at a time, and writes as one part.
+    """What a worker reads at a time and writes as one part.
 
     Attributes:
         part: the name of the part.
         paths: one Parquet file, or some pictures; absolute.
-        groups: the first row group, and the one past the last; none for pictures.
-        first: the number of its first row in the file, from 1; of its first picture in the job.
-        inputs: its rows or pictures.
+        groups: the first row group, and the one past the last; empty for pictures.
+        first: the number of its first row in the file, or of its first picture in the job, from 1.
+        inputs: the number of its rows or pictures.
     """
 
     part: str
@@ -42,11 +42,11 @@ class Unit(NamedTuple):
 
 @dataclass(frozen=True)
 class Job:
-    """What is to be read, how and whereto.
+    """What to read, how, and where to write it.
 
     Attributes:
         out: the folder of parts.
-        options: how it is read.
+        options: how the inputs are read.
         model: the content of the .onnx file.
         units: in the order of the inputs.
         of_pictures: whether the units are pictures, not rows of Parquet files.
@@ -91,7 +91,7 @@ def plan(inputs: Sequence[str], out: Path, options: Options) -> Job:
 
 
 def find_files(inputs: Sequence[str], out: Path) -> list[str]:
-    """Lists the files of inputs by their absolute paths, in the order of their names in each input."""
+    """Lists the absolute paths of the inputs' files, sorted by name within each input."""
     paths: list[str] = []
     for source in inputs:
         folder = Path(source).absolute()
@@ -109,12 +109,12 @@ def find_files(inputs: Sequence[str], out: Path) -> list[str]:
 
 
 def is_data(file: Path, folder: Path) -> bool:
-    """Returns whether something in a folder is a file that readers of Parquet folders do not pass over."""
+    """Returns whether something in a folder is a file that readers of Parquet folders do not ignore."""
     return file.is_file() and not any(part.startswith((".", "_")) for part in file.relative_to(folder).parts)
 
 
 def parquet_units(paths: list[str]) -> Iterator[Unit]:
-    """Yields runs of row groups of at most `ROWS` rows, or one of more; their parts are not named yet."""
+    """Yields runs of row groups of at most `ROWS` rows, or a single larger one; their parts are not named yet."""
     for path in paths:
         first, start, count = 1, 0, 0
         rows = rows_of_groups(path)
@@ -128,10 +128,10 @@ def parquet_units(paths: list[str]) -> Iterator[Unit]:
 
 
 def rows_of_groups(path: str) -> list[int]:
-    """Returns the rows of each row group of a Parquet file.
+    """Returns the number of rows in each row group of a Parquet file.
 
     Raises:
-        DataError: if it is none, or has no digits, or a column of a name that a part adds.
+        DataError: if it is not one, has no digits, or has a column with a name that a part adds.
     """
     from pyarrow import ArrowException, parquet
 
@@ -156,7 +156,7 @@ def picture_units(paths: list[str]) -> Iterator[Unit]:
 
 
 def named(units: list[Unit]) -> list[Unit]:
-    """Names the parts of units by their places, so that a second run names them as the first did."""
+    """Names the parts of units by position, so that a second run uses the same names as the first."""
     if not units:
         raise DataError("the inputs have no rows")
     width = max(5, len(str(len(units))))
@@ -164,7 +164,7 @@ def named(units: list[Unit]) -> list[Unit]:
 
 
 def identity(paths: list[str]) -> str:
-    """Returns a SHA-256 of the paths, sizes and times of change of files."""
+    """Returns a SHA-256 of the paths, sizes and modification times of files."""
     digest = hashlib.sha256()
     for path in paths:
         status = Path(path).stat()
@@ -176,7 +176,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     """Reads the manifest of an earlier run.
 
     Raises:
-        PartsError: if it is damaged, or none.
+        PartsError: if it is damaged, or not a manifest.
     """
     try:
         return dict(json.loads(path.read_text(encoding="utf-8")))
@@ -188,7 +188,7 @@ def claim(job: Job, identities: dict[str, str]) -> None:
     """Writes the manifest of a new folder of parts, or compares it with that of an earlier run.
 
     Raises:
-        PartsError: if the folder is of another run, or of none.
+        PartsError: if the folder belongs to another job, or to none.
     """
     manifest = {
         "flaxdigits": __version__, **identities, "model_sha256": hashlib.sha256(job.model).hexdigest(),

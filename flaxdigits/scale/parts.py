@@ -1,4 +1,4 @@
-"""A part: a unit of work, read and written as one Parquet file, whole or not at all. Runs in a worker, without Ray."""
+"""A part: a unit of work, read and written atomically as one Parquet file. Runs in a worker, without Ray."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,16 +16,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH = 4096  # rows in memory as pixels, 26 MB as 64-bit integers
-TRIES = 3  # after which a unit is taken for what its workers die of
+TRIES = 3  # after which a unit is assumed to be what kills its workers
 
 
 class Part(NamedTuple):
-    """What has become of a unit.
+    """The outcome of a unit.
 
     Attributes:
         name: of the part.
-        inputs: the rows or pictures of the unit.
-        rows: of the part; 0 if there is none, since its rows cannot be read.
+        inputs: the number of rows or pictures of the unit.
+        rows: of the part; 0 if there is none because its rows cannot be read.
         errors: a line for each picture that cannot be read, or one for rows.
         is_new: whether it was read just now, not by an earlier run.
     """
@@ -38,7 +38,7 @@ class Part(NamedTuple):
 
 
 def read_unit(unit: Unit, out: Path, recognizer: Recognizer, options: Options) -> Part:
-    """Reads a unit and writes its part; an error of the input is in what is returned.
+    """Reads a unit and writes its part; errors in the input are returned in it, not raised.
 
     Raises:
         OSError: if the part cannot be written.
@@ -47,7 +47,7 @@ def read_unit(unit: Unit, out: Path, recognizer: Recognizer, options: Options) -
 
     tries = out / f".{unit.part}.tries"
     with tries.open("a") as file:
-        file.write("x")  # before the work, which may end the process
+        file.write("x")  # before the work, which may kill the process
     try:
         if tries.stat().st_size > TRIES:
             place = f", row {unit.first:,}," if unit.groups else ""
@@ -63,7 +63,7 @@ def read_unit(unit: Unit, out: Path, recognizer: Recognizer, options: Options) -
 
 
 def read_rows(unit: Unit, recognizer: Recognizer, options: Options) -> "pa.Table":
-    """Reads rows of a Parquet file: its columns but for the pixels, and what was read."""
+    """Reads rows of a Parquet file; returns its columns except for the pixels, and what was read."""
     import pyarrow as pa
     from pyarrow import parquet
 
@@ -86,7 +86,7 @@ def read_rows(unit: Unit, recognizer: Recognizer, options: Options) -> "pa.Table
 def with_digits(
     others: "pa.RecordBatch", images: np.ndarray, recognizer: Recognizer, threshold: float | None
 ) -> "pa.Table":
-    """Returns columns, and beside them the digits that are read of as many images."""
+    """Returns columns, with columns added for the digits read from as many images."""
     import pyarrow as pa
 
     found = recognizer(images)
@@ -104,7 +104,7 @@ def with_digits(
 
 
 def read_pictures(unit: Unit, recognizer: Recognizer, options: Options) -> "pa.Table":
-    """Reads pictures: a row for each digit, one without a digit for a picture with none, one with the error if any."""
+    """Reads pictures: one row per digit, per picture without digits, or per picture that cannot be read."""
     import pyarrow as pa
 
     rows: list[dict[str, Any]] = []

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 COLUMN = "pixels"
-PICTURE = "image"  # a column of encoded pictures, as Hugging Face's data sets have it
+PICTURE = "image"  # a column of encoded pictures, as in Hugging Face's data sets
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def images_of(batch: "pa.RecordBatch", columns: list[str], rows: Rows) -> np.nda
         rows: where the rows are, for messages.
 
     Raises:
-        DataError: naming the first row with a missing value, or with one that is no integer from 0 to 255.
+        DataError: naming the first row with a missing value, or with one that is not an integer from 0 to 255.
     """
     if columns == [PICTURE]:
         return _decoded(batch.column(PICTURE), rows)
@@ -105,7 +105,7 @@ def _decoded(array: "pa.Array", rows: Rows) -> np.ndarray:
 
 
 def _unpacked(array: "pa.Array", rows: Rows) -> np.ndarray:
-    """Returns the values of a column of which each row holds all pixels, integers [n * 784]."""
+    """Returns the values of a column in which each row holds all pixels, integers [n * 784]."""
     from pyarrow import compute, types
 
     array = getattr(array, "storage", array)  # of a tensor

@@ -1,6 +1,6 @@
-"""Adam with both moments of a parameter in one 32-bit word, each a bfloat16, stochastically rounded.
+"""Adam with both moments of a parameter packed into one 32-bit word, as stochastically rounded bfloat16 numbers.
 
-Adam is bound by memory, and its moments are half of what it reads and writes. The figures are in docs/speed.md.
+Adam is memory-bound, and its moments are half of what it reads and writes. The figures are in docs/speed.md.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from jax import lax
 from jaxtyping import Array, Float, Int, PyTree, UInt32
 
 WORD = jnp.uint32
-UPPER = 0xFFFF0000  # the half of a word with the first moment, where float32 has its sign, exponent and 7 bits
+UPPER = 0xFFFF0000  # the half of a word with the first moment: float32's sign, exponent and first 7 mantissa bits
 MULTIPLIER = 0x9E3779B1  # 2^32 divided by the golden ratio: D. Knuth, The Art of Computer Programming 3, 6.4
 
 
@@ -20,24 +20,23 @@ class PackedAdamState(NamedTuple):
     """The state of `scale_by_packed_adam`."""
 
     step: Int[Array, ""]  # steps taken
-    moments: PyTree  # uint32, a word for each parameter
+    moments: PyTree  # uint32, one word per parameter
 
 
 def scale_by_packed_adam(b1: float = 0.9, b2: float = 0.999, eps: float = 1e-8) -> optax.GradientTransformation:
     """Returns `optax.scale_by_adam` with moments in bfloat16.
 
-    Rounded to the nearest, the second moment would stand still: it changes by a thousandth in a step, and neighbouring
-    bfloat16 numbers differ by 1/128. Rounded up or down at random, in proportion to the distance, it is right on
-    average.
+    With rounding to nearest, the second moment would never change: a step changes it by a thousandth, and neighbouring
+    bfloat16 numbers differ by 1/128. Stochastic rounding, up or down in proportion to the distance, is unbiased.
 
     Args:
         b1: decay of the first moment.
-        b2: decay of the second.
-        eps: added to the root of the second.
+        b2: decay of the second moment.
+        eps: added to the square root of the second moment.
 
     References:
-        D. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2014; its section 2 ends with the order of
-        operations that is used here.
+        D. Kingma, J. Ba, "Adam: A Method for Stochastic Optimization", 2014; the order of operations used here is at
+        the end of section 2.
     """
 
     def init(params: optax.Params) -> PackedAdamState:
@@ -73,7 +72,7 @@ def unpack(word: UInt32[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float
 def pack(
     first: Float[Array, "*shape"], second: Float[Array, "*shape"], step: Int[Array, ""]
 ) -> UInt32[Array, "*shape"]:
-    """Returns both moments in one word, rounded at random by a hash of their bits and the step.
+    """Returns both moments in one word, stochastically rounded with a hash of their bits and the step.
 
     A NaN must have 0 in its lower 16 bits, as for `products.rounded`.
     """

@@ -1,9 +1,9 @@
-"""Augmentation of a batch of digits on the device: affine, elastic, stroke width; drawn anew at every step.
+"""Augmentation of a batch of digits on the device: affine, elastic, stroke width; redrawn at every step.
 
 Each output pixel is sampled from a source position: an affine map about the centre, plus a smooth random
 displacement. Simard's displacement field is white noise smoothed by a Gaussian. Such a field has no detail
 finer than the Gaussian, so the noise is drawn on a coarse grid and interpolated by the same Gaussian: 128
-random bytes per digit instead of 1,568 normal numbers. docs/speed.md has what each of the tricks here gains.
+random bytes per digit instead of 1,568 normal samples. docs/speed.md lists what each of these tricks gains.
 """
 
 from functools import partial
@@ -30,13 +30,13 @@ def augment(
     ranges: Augmentation,
     strength: Float[Array, ""] | float = 1.0,
 ) -> Field:
-    """Returns the images, each under its own random transformation.
+    """Returns the images, each with its own random transformation.
 
     Args:
         images: the digits.
-        key: of the random numbers.
-        ranges: of the transformations.
-        strength: factor of all displacements and of the stroke width's change, 0..1.
+        key: the random key.
+        ranges: the ranges of the transformations.
+        strength: scales all displacements and the change in stroke width, 0..1.
 
     Returns:
         Pixels in 0..255; positions outside an image are paper.
@@ -53,14 +53,14 @@ def augment(
 
 
 def annealed_strength(step: Int[Array, ""], steps: int, anneal: float) -> Float[Array, ""] | float:
-    """Returns 1, falling linearly to 0 over the last share `anneal` of all steps."""
+    """Returns 1, falling linearly to 0 over the last fraction `anneal` of all steps."""
     return jnp.minimum(1.0, (steps - step) / (anneal * steps)) if anneal else 1.0
 
 
 def draw_words(key: Key[Array, ""], count: int) -> tuple[UInt32[Array, "batch words"], ...]:
-    """Returns the random words of each digit's affine map, of its displacement, and of its stroke width.
+    """Returns the random words for each digit's affine map, displacement and stroke width.
 
-    All in one draw, as XLA compiles the rounds of threefry anew for each.
+    All in one draw, since XLA compiles the rounds of threefry again for each draw.
     """
     words = jax.random.bits(key, (count, AFFINE + ELASTIC + STROKE), jnp.uint32)
     return tuple(jnp.split(words, (AFFINE, AFFINE + ELASTIC), axis=1))
@@ -90,7 +90,7 @@ def elastic_field(words: UInt32[Array, "batch 32"], ranges: Augmentation) -> tup
 
 
 def sample(images: UInt8[Array, "batch 28 28"], rows: Field, columns: Field) -> Field:
-    """Returns each image at fractional positions, by bilinear interpolation; 0 outside of it."""
+    """Returns each image at fractional positions, by bilinear interpolation; 0 outside it."""
     rows, columns = jnp.clip(rows + 1, 0, SIDE + 1), jnp.clip(columns + 1, 0, SIDE + 1)
     top, left = jnp.floor(rows), jnp.floor(columns)
     down, right = rows - top, columns - left
@@ -105,7 +105,7 @@ def sample(images: UInt8[Array, "batch 28 28"], rows: Field, columns: Field) -> 
 
 
 def pack_squares(images: UInt8[Array, "batch 28 28"]) -> UInt32[Array, "batch 30 30"]:
-    """Returns the four pixels at each position of an image with an edge of paper, in one word: one gather, not four.
+    """Returns the 2x2 pixels at each position of an image padded with paper, in one word: one gather, not four.
 
     The first pixel is in the lowest byte; positions are those of the padded image.
     """
@@ -116,7 +116,7 @@ def pack_squares(images: UInt8[Array, "batch 28 28"]) -> UInt32[Array, "batch 30
 
 
 def stroke_growth(words: UInt32[Array, "batch 1"], ranges: Augmentation) -> Float[Array, "batch 1 1"]:
-    """Returns by how many pixels each image's strokes grow on each side; they shrink where it is negative."""
+    """Returns the number of pixels by which each image's strokes grow on each side; negative where they shrink."""
     return ranges.stroke_width * (0.25 + 0.75 * uniform(words))[:, :, None]
 
 
@@ -136,7 +136,7 @@ def grow_strokes(pixels: Field, growth: Float[Array, "batch 1 1"]) -> Field:
 def dilated(pixels: Field) -> Field:
     """Returns the maximum of each pixel and its four neighbours; outside an image is paper.
 
-    By `reduce_window`: of shifted copies XLA would recompute the sampled image for each, eight times as slow.
+    Uses `reduce_window`: with shifted copies, XLA would recompute the sampled image for each, eight times as slow.
     """
     largest = partial(lax.reduce_window, pixels, 0.0, lax.max, window_strides=(1, 1, 1), padding="SAME")
     return jnp.maximum(largest((1, 3, 1)), largest((1, 1, 3)))

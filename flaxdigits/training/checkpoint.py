@@ -1,4 +1,4 @@
-"""Checkpoints: the states of a training on disk, through Orbax, each with the hash by which damage is found."""
+"""Checkpoints: training states on disk, saved with Orbax, each with a hash that reveals damage."""
 
 import hashlib
 import json
@@ -27,16 +27,16 @@ from flaxdigits.training.step import TrainState
 P = ParamSpec("P")
 R = TypeVar("R")
 
-KEPT = 2  # checkpoints: if the newest one is damaged, the training goes on from the one before
+KEPT = 2  # checkpoints: if the newest is damaged, training resumes from the one before
 STATE, RECORD = "state", "record"  # the parts of a checkpoint
-UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of a checkpoint that is being written
+UNFINISHED = ".orbax-checkpoint-tmp"  # in the name of a checkpoint that is still being written
 
 
 class Checkpoint(NamedTuple):
-    """What is saved.
+    """The content of a checkpoint.
 
     Attributes:
-        state: of the training.
+        state: the training state.
         files: the texts of files in the run directory at that time, by name.
     """
 
@@ -47,7 +47,7 @@ class Checkpoint(NamedTuple):
 def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
     """Runs a function in a thread of its own, away from a running event loop such as a notebook's.
 
-    Orbax would work in a second event loop beside it, and may close that one before its last callback.
+    Orbax would start a second event loop beside it, and may close its own before the last callback.
     """
 
     @wraps(function)
@@ -60,13 +60,13 @@ def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
 
 @in_own_thread
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
-    """Saves a checkpoint under its step, whole or not at all; keeps the one before it, and removes older ones.
+    """Saves a checkpoint under its step, atomically; keeps the previous one and removes older ones.
 
-    Returns when the files are on disk: the next step donates the state's memory. All processes of the training save
-    together, and the first one writes.
+    Returns when the files are on disk: the next step donates the state's memory. All processes of the training run
+    save together, and the first one writes.
 
     Raises:
-        OSError: if it cannot be written; the earlier ones stay.
+        OSError: if it cannot be written; earlier checkpoints are kept.
     """
     state, files = key_data(checkpoint.state), checkpoint.files
     record = {"files": files, "files_sha256": sha256_of_files(files), "state_sha256": sha256_of_state(state)}
@@ -79,7 +79,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     except (OSError, ValueError) as error:
         if is_first():
             remove_unfinished(folder)
-        number = re.search(r"OS error (\d+)", str(error))  # TensorStore's spelling, in a ValueError
+        number = re.search(r"OS error (\d+)", str(error))  # how TensorStore reports it, in a ValueError
         if number is None:
             raise
         raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
@@ -89,21 +89,21 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
 
 
 def remove_unfinished(folder: Path) -> None:
-    """Removes checkpoints whose writing has failed or was killed; they may fill the disk."""
+    """Removes checkpoints that were only partly written; they may fill the disk."""
     for unfinished in folder.glob(f"*{UNFINISHED}*"):
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def restore_checkpoint(abstract: TrainState, folder: Path, sharding: Sharding) -> Checkpoint | None:
-    """Returns the newest checkpoint that is whole, None if nothing was saved yet; warns of newer ones.
+    """Returns the newest intact checkpoint, None if nothing was saved yet; warns of damaged newer ones.
 
     Args:
-        abstract: a state of the same structure, as `jax.eval_shape` gives it.
-        folder: of the checkpoints.
-        sharding: of its arrays.
+        abstract: a state of the same structure, as returned by `jax.eval_shape`.
+        folder: the folder of the checkpoints.
+        sharding: the sharding of the restored arrays.
 
     Raises:
-        RunError: if there are checkpoints, and none can be read as such a state.
+        RunError: if there are checkpoints, but none can be read as such a state.
     """
     found, damaged = _restore(abstract, folder, sharding)
     if found is None and damaged:
@@ -115,7 +115,7 @@ def restore_checkpoint(abstract: TrainState, folder: Path, sharding: Sharding) -
 
 @in_own_thread
 def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Checkpoint | None, list[int]]:
-    """Returns the newest checkpoint that is whole, and the steps of newer ones."""
+    """Returns the newest intact checkpoint, and the steps of the damaged newer ones."""
     damaged: list[int] = []
     if not saved_steps(folder):
         return None, damaged
@@ -125,7 +125,7 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
         for step in reversed(saved_steps(folder)):
             try:
                 saved = _load(path / str(step), target)
-            except Exception as error:  # of damaged files, TensorStore, Zarr, JSON and Orbax each have their own
+            except Exception as error:  # for damaged files, TensorStore, Zarr, JSON and Orbax each raise their own
                 if is_passing(error):
                     raise
                 damaged.append(step)
@@ -138,7 +138,7 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
 
 
 def is_passing(error: Exception) -> bool:
-    """Returns whether an error tells nothing about the files: the disk or the memory may have what is needed later."""
+    """Returns whether an error may be temporary and says nothing about the files, such as a lack of memory."""
     is_of_system = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
     return is_of_system or isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
@@ -151,7 +151,7 @@ def _load(path: Path, target: TrainState) -> Checkpoint:
     """
     from orbax.checkpoint import v1 as ocp
 
-    record = _load_record(path)  # alone: where it fails, Orbax would leave the state's coroutine behind
+    record = _load_record(path)  # separately: if it fails, Orbax would leave the state's coroutine behind
     state = ocp.load_checkpointables(path, {STATE: target})[STATE]
     if record["state_sha256"] != sha256_of_state(state):
         raise ValueError("the state has another hash")
@@ -174,22 +174,22 @@ def _load_record(path: Path) -> dict[str, Any]:
 
 @in_own_thread
 def saved_files(folder: Path) -> dict[str, str]:
-    """Returns the texts of the run's files in the newest checkpoint that has them whole; none without one."""
+    """Returns the texts of the run's files, by name, from the newest checkpoint where they are intact; none without."""
     with _orbax(folder, {jax.process_index()}) as (_, path):
         for step in reversed(saved_steps(folder)):
-            with suppress(Exception):  # of damaged files, as above
+            with suppress(Exception):  # for damaged files, as above
                 return _load_record(path / str(step))["files"]
     return {}
 
 
 def saved_steps(folder: Path) -> list[int]:
-    """Returns the steps of the checkpoints in a folder, the newest last. Orbax renames a folder when it is whole."""
+    """Returns the steps of the checkpoints in a folder, the newest last. Orbax renames a folder once it is complete."""
     names = [path.name for path in folder.iterdir()] if folder.exists() else []
     return sorted(int(name) for name in names if name.isdecimal())
 
 
 def set_aside(folder: Path, after: int) -> None:
-    """Renames the checkpoints after a step, which are damaged: Orbax saves no step before the latest one."""
+    """Renames the damaged checkpoints after a step, since Orbax does not save a step before the latest one."""
     for step in saved_steps(folder):
         if step > after:
             damaged = folder / f"{step}.damaged"
@@ -206,36 +206,36 @@ def sha256_of_state(state: TrainState) -> str:
 
 
 def sha256_of_files(files: dict[str, str]) -> str:
-    """Returns the SHA-256 of texts by name."""
+    """Returns the SHA-256 of the names and texts of files."""
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def key_data(state: TrainState) -> TrainState:
-    """Returns the state with its random keys as plain arrays: Orbax saves keys, and cannot restore them."""
+    """Returns the state with its random keys as plain arrays: Orbax can save keys, but not restore them."""
     return jax.tree.map(lambda leaf: jax.random.key_data(leaf) if is_key(leaf) else leaf, state)
 
 
 def is_key(leaf: Array) -> bool:
-    """Returns whether an array is of random keys."""
+    """Returns whether an array holds random keys."""
     return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
 @contextmanager
 def _orbax(folder: Path, processes: set[int]) -> Iterator[tuple[Any, Path]]:
-    """Yields Orbax, for these processes, and the folder's path in a form that it takes.
+    """Yields Orbax, configured for these processes, and the folder's path in a form that it accepts.
 
     Each process restores for itself: the state is the same in all of them, and only the first one exports.
     """
-    from orbax.checkpoint import v1 as ocp  # takes a second, which no training that begins has to wait for
+    from orbax.checkpoint import v1 as ocp  # takes a second, which the start of training need not wait for
 
     options = ocp.options.MultiprocessingOptions(primary_host=min(processes), active_processes=processes)
     with _without_log(), _without_brackets(folder.resolve()) as path, ocp.Context(multiprocessing_options=options):
-        yield ocp, path  # an absolute one
+        yield ocp, path  # which is absolute
 
 
 @contextmanager
 def _without_log() -> Iterator[None]:
-    """Silences absl's logger: Orbax logs every file that it writes, and its errors are exceptions as well."""
+    """Silences absl's logger: Orbax logs every file that it writes, and raises its errors anyway."""
     logger = logging.getLogger("absl")
     level = logger.level
     logger.setLevel(logging.CRITICAL)
@@ -247,7 +247,7 @@ def _without_log() -> Iterator[None]:
 
 @contextmanager
 def _without_brackets(folder: Path) -> Iterator[Path]:
-    """Yields a path to the folder that has no `[`: Orbax would read that as a pattern and find no checkpoint."""
+    """Yields a path to the folder without `[`, which Orbax would read as a glob pattern that matches nothing."""
     if "[" not in str(folder):
         yield folder
         return

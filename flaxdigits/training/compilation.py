@@ -1,4 +1,4 @@
-"""The program of a step: its compilation, what is imported beside it, and the error where memory is too small."""
+"""Compilation of the training step, deferred imports, and the error for too little device memory."""
 
 import threading
 import warnings
@@ -22,14 +22,14 @@ def compile_step(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
 
 
 def import_later() -> None:
-    """Begins to import what is needed after the first steps only."""
+    """Starts importing, in threads, what is needed only after the first steps."""
     for name in LATER:
         threading.Thread(target=import_module, args=(name,)).start()
 
 
 @contextmanager
 def memory_errors(name: Path) -> Iterator[None]:
-    """Turns JAX's error where a device has too little memory into a TrainingError."""
+    """Turns JAX's out-of-memory error into a TrainingError."""
     try:
         yield
     except jax.errors.JaxRuntimeError as error:

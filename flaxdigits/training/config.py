@@ -1,6 +1,6 @@
-"""TrainConfig: everything that decides a training; its presets and its TOML form.
+"""TrainConfig: everything that determines a training run; its presets and its TOML form.
 
-The defaults are the `default` preset, and stand nowhere else: the command line reads them from here.
+The defaults are the `default` preset and are defined only here; the command line reads them.
 """
 
 import difflib
@@ -27,19 +27,19 @@ Moments = Literal["float32", "bfloat16"]
 Device = Literal["auto", "cpu", "gpu", "tpu"]
 Streaming = Literal["auto", "on", "off"]
 
-MOST_BYTES = 2**14  # of a configuration file; `save` writes some 1,500
+MOST_BYTES = 2**14  # of a configuration file; `save` writes about 1,500
 MAX_PARAMETERS = 500_000_000  # 2 GB in float32, the most that one ONNX file can hold
-# No effect on the result: may change before a run is resumed. Data and weights are known by their content.
+# No effect on the result: may change before a run is resumed. Data and weights are identified by their content.
 NO_EFFECT = {"data", "replay_data", "initial_weights", "device", "streaming", "checkpoint_seconds"}
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """The ranges of the random transformations, drawn anew for each digit at each step; 0 switches one off.
+    """The ranges of the random transformations, redrawn for each digit at each step; 0 disables one.
 
-    The affine parameters are uniform in both directions up to the value; the elastic displacement is a
-    smooth random field (P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural
-    Networks Applied to Visual Document Analysis", 2003).
+    Affine parameters are uniform from minus to plus the value; the elastic displacement is a smooth random
+    field (P. Simard, D. Steinkraus, J. Platt, "Best Practices for Convolutional Neural Networks Applied to
+    Visual Document Analysis", 2003).
     """
 
     rotation: float = 12.0  # degrees
@@ -48,8 +48,8 @@ class Augmentation:
     shift: float = 1.5  # pixels, for each axis
     elastic: float = 1.2  # standard deviation of the displacement, pixels
     elastic_sigma: float = 4.0  # of the Gaussian that smooths the displacement, pixels
-    stroke_width: float = 0.0  # most that a stroke grows on each side, pixels; it shrinks by up to half of that
-    anneal: float = 0.3  # last share of the training over which all of this falls linearly to 0; 0 = constant
+    stroke_width: float = 0.0  # maximum growth of a stroke on each side, pixels; it shrinks by up to half of that
+    anneal: float = 0.3  # last fraction of training, over which all of these fall linearly to 0; 0 = constant
 
     def __post_init__(self) -> None:
         _check_types(self, "augmentation.")
@@ -61,24 +61,24 @@ class Augmentation:
 
     @property
     def is_identity(self) -> bool:
-        """Whether it leaves the digits as they are."""
+        """Whether it leaves the digits unchanged."""
         return not any((self.rotation, self.shear, self.scale, self.shift, self.elastic, self.stroke_width))
 
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """The whole configuration of a training; validated when made.
+    """The complete configuration of a training run; validated on construction.
 
     Raises:
         ConfigError: naming the invalid value and its valid range.
     """
 
     data: str = MNIST_TRAIN  # anything that `flaxdigits.load` takes
-    validation: float = 0.1  # share held out, by writer where writers are known; 0 trains on everything
+    validation: float = 0.1  # fraction held out, by writer where writers are known; 0 trains on everything
     hidden: tuple[int, ...] = (1024, 512, 256)  # widths of the hidden layers
     epochs: int = 50
-    pretraining_epochs: int = 0  # before these, of a convolutional network that gives the initial weights
-    initial_weights: str = ""  # an .onnx file or a run that has them, or "shipped"; random ones if empty
+    pretraining_epochs: int = 0  # before these, of a convolutional network that provides the initial weights
+    initial_weights: str = ""  # from an .onnx file, a run, or "shipped"; random if empty
     batch_size: int = 512
     initializer: Initializer = "he_normal"  # K. He et al. 2015
     optimizer: Optimizer = "adamw"
@@ -86,23 +86,23 @@ class TrainConfig:
     schedule: Schedule = "cosine"  # from the peak to 0
     warmup_epochs: float = 1.0  # linear, from 0 to the peak
     weight_decay: float = 1e-2  # AdamW's
-    adam_epsilon: float = 1e-5  # with optax's 1e-8 rounding errors grow faster, and validation is no better
+    adam_epsilon: float = 1e-5  # with optax's 1e-8, rounding errors grow faster and validation is no better
     adam_moments: Moments = "float32"  # bfloat16 is faster for networks of millions of weights
     label_smoothing: float = 0.02
     ema_decay: float = 0.998  # of the averaged weights, which are validated and exported; 0 = no average
-    ema_ramp: int = 10  # the average forgets the initial weights: its decay is at most (1 + step) / (ema_ramp + step)
-    temperature: float = 0.0  # divides the exported logits; 0 = fitted on the held-out digits, 1 without any
-    digitness_threshold: float = 0.0  # below it a picture is no digit; 0 = that of 1% of the held-out digits
+    ema_ramp: int = 10  # to forget the initial weights, the average's decay is at most (1 + step) / (ema_ramp + step)
+    temperature: float = 0.0  # divides the exported logits; 0 = fitted on the held-out digits, or 1 without any
+    digitness_threshold: float = 0.0  # below it a picture is not a digit; 0 = the 1% quantile over the held-out digits
     augmentation: Augmentation = field(default_factory=Augmentation)
-    repeats: int = 1  # how often each digit is in an epoch
-    replay: float = 0.0  # digits of `replay_data` in an epoch, per digit: what a fine-tuned network should not forget
+    repeats: int = 1  # how often each digit occurs in an epoch
+    replay: float = 0.0  # digits of `replay_data` in an epoch, per digit, so that fine-tuning does not forget them
     replay_data: str = MNIST_TRAIN  # anything that `flaxdigits.load` takes
-    added_pictures: float = 0.6  # digits of fonts, cut digits, outliers, per digit; 0 = no output `digitness`
-    precision: Precision = "auto"  # of the arithmetic; "auto" becomes the fastest on the device when a run begins
+    added_pictures: float = 0.6  # font digits, cut digits and outliers, per digit; 0 = no output `digitness`
+    precision: Precision = "auto"  # of the arithmetic; "auto" is resolved to the device's fastest when a run begins
     device: Device = "auto"
-    streaming: Streaming = "auto"  # of digits to the device, for more than fit there
+    streaming: Streaming = "auto"  # of digits to the device, when they do not fit there
     seed: int = 0
-    checkpoint_seconds: float = 30.0  # between checkpoints: what a power cut may cost
+    checkpoint_seconds: float = 30.0  # between checkpoints: the work that a power cut may cost
 
     def __post_init__(self) -> None:
         _check_types(self)
@@ -127,7 +127,7 @@ class TrainConfig:
 
     @property
     def outputs(self) -> int:
-        """The number of logits: of the ten digits, and of "no digit" where outliers are trained on."""
+        """The number of logits: the ten digits, plus "no digit" if outliers are trained on."""
         return CLASSES + (self.added_pictures > 0)
 
     @property
@@ -137,21 +137,21 @@ class TrainConfig:
         return sum((fan_in + 1) * fan_out for fan_in, fan_out in shapes)
 
     def changed(self, **values: Any) -> Self:
-        """Returns a copy with those values replaced that are not None."""
+        """Returns a copy with the given values, ignoring those that are None."""
         return replace(self, **_given(values))
 
     def differences(self, other: "TrainConfig") -> list[str]:
-        """Lists the fields whose values differ and have an effect on the result, such as "epochs: 50, not 60"."""
+        """Lists the differing fields that affect the result, such as "epochs: 50, not 60"."""
         mine, others = _flat(asdict(self)), _flat(asdict(other))
         return [f"{name}: {mine[name]}, not {others[name]}" for name in mine if mine[name] != others[name]]
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns every value in plain types, which `from_dict` takes back unchanged."""
+        """Returns all values as plain types; `from_dict` is the inverse."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Self:
-        """Makes a configuration from plain values; fields that are left out have their defaults.
+        """Makes a configuration from plain values; omitted fields have their defaults.
 
         Raises:
             ConfigError: for an unknown name, or a value of the wrong type or range.
@@ -160,7 +160,7 @@ class TrainConfig:
 
     @classmethod
     def from_toml(cls, path: Path | str, **changes: Any) -> Self:
-        """Reads a TOML file; fields left out have their defaults, and changes that are not None take precedence.
+        """Reads a TOML file; omitted fields have their defaults, and changes that are not None take precedence.
 
         Raises:
             ConfigError: for a file that cannot be read, an unknown name, or a value of the wrong type or range.
@@ -172,7 +172,7 @@ class TrainConfig:
             raise ConfigError(f"{path}: {error}") from error
 
     def to_toml(self) -> str:
-        """Returns every value as TOML, which `from_toml` reads."""
+        """Returns all values as TOML, which `from_toml` reads."""
         import tomli_w
 
         return tomli_w.dumps(asdict(self))
@@ -196,17 +196,17 @@ def _read_toml(path: Path | str) -> dict[str, Any]:
         return tomllib.loads(content.decode())
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML, a number of too many digits, too many brackets
+    except (ValueError, RecursionError) as error:  # not UTF-8, not TOML, too long a number, too many brackets
         raise ConfigError(f"{path}: not TOML: {error}") from error
 
 
 def _given(values: dict[str, Any]) -> dict[str, Any]:
-    """Leaves out None, the value of an option that was not given."""
+    """Drops None, the value of an option that was not given."""
     return {name: value for name, value in values.items() if value is not None}
 
 
 def _flat(values: dict[str, Any]) -> dict[str, Any]:
-    """Returns the values that have an effect on the result, those of a table under `table.name`."""
+    """Returns the values that affect the result, those in a table under `table.name`."""
     flat: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, dict):
@@ -229,7 +229,7 @@ def _build(cls: Any, values: dict[str, Any], prefix: str = "") -> Any:
 
 
 def _suggestion(name: str, known: list[str], prefix: str) -> str:
-    """Returns the name that was probably meant, or all of them."""
+    """Returns a hint with the name that was probably meant, or with all known names."""
     if not prefix and name in (entry.name for entry in fields(Augmentation)):
         return f"{name} belongs under [augmentation]"
     close = difflib.get_close_matches(name, known, n=1)
@@ -252,7 +252,7 @@ def _check_types(config: Any, prefix: str = "") -> None:
 def _converted(kind: Any, value: Any, name: str) -> object:
     numbers = value if isinstance(value, list | tuple) else [value]
     if any(isinstance(number, int) and number.bit_length() > 63 for number in numbers):
-        raise ConfigError(f"{name}: expected integers of 64 bits")  # others may have too many digits to be shown
+        raise ConfigError(f"{name}: expected integers of 64 bits")  # larger ones may have too many digits to print
     if typing.get_origin(kind) is tuple:
         integers = isinstance(value, list | tuple) and all(type(item) is int for item in value)
         _check(integers, name, "a list of integers", value)
@@ -274,7 +274,7 @@ NO_AUGMENTATION = Augmentation(rotation=0, shear=0, scale=0, shift=0, elastic=0,
 
 Preset = Literal["default", "reference", "record"]
 PRESETS: dict[Preset, TrainConfig] = {
-    # The best in one to two minutes on two CPU cores.
+    # The most accurate that trains in one to two minutes on two CPU cores.
     "default": TrainConfig(),
     # The original project's network and recipe, for comparison.
     "reference": TrainConfig(
@@ -293,7 +293,7 @@ PRESETS: dict[Preset, TrainConfig] = {
         augmentation=NO_AUGMENTATION,
         added_pictures=0,
     ),
-    # The most accurate: initial weights of 8 and 32 channels, five times as long, strokes of varying width.
+    # The most accurate: pretraining with 8 and 32 channels, five times as long, strokes of varying width.
     "record": TrainConfig(
         hidden=(1152, 1152, 320),
         pretraining_epochs=48,

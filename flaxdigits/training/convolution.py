@@ -1,6 +1,6 @@
 """Pretraining: initial weights for dense layers, from a convolutional network.
 
-A convolution is a dense layer most of whose weights are 0 and whose others are tied over all positions. Trained
+A convolution is a dense layer in which most weights are 0 and the others are shared across positions. Trained
 as such for a while and untied afterwards, a dense network finds a better minimum than from random weights
 (S. d'Ascoli, L. Sagun, J. Bruna, G. Biroli, "Finding the Needle in the Haystack with Convolutions: on the
 benefits of architectural bias", 2019).
@@ -29,10 +29,10 @@ class ConvStack(nnx.Module):
     """Two convolutions and dense layers, with ReLU between them; as wide as a DenseStack.
 
     Args:
-        hidden: the widths of the dense stack; the first two are multiples of 144 and 36, the units of a channel.
+        hidden: the widths of the dense stack; the first two are multiples of 144 and 36, the units per channel.
         outputs: the number of logits.
-        initializer: of the kernels, by its name in `nnx.initializers`; biases begin at 0.
-        dtype: of the arithmetic; parameters are always float32.
+        initializer: of the kernels, by its name in `nnx.initializers`; biases start at 0.
+        dtype: the dtype of the computation; parameters are always float32.
         rngs: the source of the initial weights.
     """
 
@@ -82,7 +82,7 @@ def convolve(
     padding: tuple[tuple[int, int], tuple[int, int]],
     **_: Any,
 ) -> Float[Array, "batch out out features"]:
-    """Returns a convolution as one matrix product of its windows: on a CPU five times as fast as XLA's own."""
+    """Returns a convolution, computed as one matrix product: on a CPU five times as fast as XLA's own."""
     padded = jnp.pad(inputs, ((0, 0), *padding, (0, 0)))
     size, stride = len(kernel), strides[0]
     span = padded.shape[1] - size + 1
@@ -91,7 +91,7 @@ def convolve(
 
 
 def make_conv_stack(config: TrainConfig, keys: Keys) -> ConvStack:
-    """Returns the convolutional network for a configuration's dense one, with its initial weights."""
+    """Returns the convolutional counterpart of a configuration's dense network, with its initial weights."""
     rngs = nnx.Rngs(params=keys.params, dropout=keys.dropout)
     return ConvStack(config.hidden, config.outputs, initializer=config.initializer, dtype=dtype_of(config), rngs=rngs)
 
@@ -99,7 +99,7 @@ def make_conv_stack(config: TrainConfig, keys: Keys) -> ConvStack:
 def pretrained_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:
     """Returns the initial weights of a dense network, None without pretraining.
 
-    Trains a ConvStack for `pretraining_epochs`, with checkpoints of its own, so that it can be resumed too.
+    Trains a ConvStack for `pretraining_epochs`, with its own checkpoints, so that it can be resumed too.
     """
     config = setup.config
     if not config.pretraining_epochs:

@@ -1,4 +1,4 @@
-"""Devices: those of one kind, of all processes of the training, as a mesh over which each batch is divided."""
+"""Devices: a mesh of devices of one kind, across all processes, over which each batch is divided."""
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec, SingleDeviceSharding
@@ -7,12 +7,12 @@ from flaxdigits.errors import DeviceError
 from flaxdigits.extras import install_command
 
 BATCH_AXIS = "batch"
-MEMORY_OF_CPU = 2**31  # bytes of digits that are copied for a CPU, where streaming costs little
+MEMORY_OF_CPU = 2**31  # maximum bytes of digits held for a CPU, where streaming costs little
 ACCELERATORS = {"gpu": "cuda", "tpu": "tpu"}
 
 
 def make_mesh(device: str, batch_size: int) -> Mesh:
-    """Returns a mesh over as many devices as divide the batch evenly; over all of them if there are several processes.
+    """Returns a mesh of as many devices as divide the batch evenly; of all of them if there are several processes.
 
     Args:
         device: "auto" for the fastest kind available, or "cpu", "gpu", "tpu".
@@ -61,18 +61,18 @@ def describe_kind(device: jax.Device) -> str:
 
 
 def memory_for_digits(mesh: Mesh) -> int:
-    """Returns the bytes of digits that each device holds at most: half of the memory that JAX has there."""
+    """Returns the maximum bytes of digits to hold on each device: half of the memory that JAX has there."""
     limit = (mesh.local_devices[0].memory_stats() or {}).get("bytes_limit")  # None on a CPU
     return limit // 2 if limit else MEMORY_OF_CPU // mesh.size
 
 
 def on_one_device(kind: str) -> SingleDeviceSharding:
-    """Returns the sharding with everything on one device of this process."""
+    """Returns the sharding that places everything on one device of this process."""
     return SingleDeviceSharding(jax.local_devices(backend=kind)[0])
 
 
 def replicated_sharding(mesh: Mesh) -> NamedSharding:
-    """Returns the sharding with a whole copy on each device."""
+    """Returns the sharding that replicates arrays on all devices."""
     return NamedSharding(mesh, PartitionSpec())
 
 

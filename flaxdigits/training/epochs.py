@@ -1,4 +1,4 @@
-"""The epochs of a training: each is run, validated, recorded and saved."""
+"""The epochs of a training run: each is trained, validated, recorded and saved."""
 
 from collections.abc import Callable, Generator
 from contextlib import nullcontext
@@ -25,8 +25,8 @@ def train(
     """Trains from the latest checkpoint, or from the start, and yields a report per epoch.
 
     Args:
-        setup: of the training.
-        begin: called when the run is locked, before anything else, by the first process.
+        setup: of the training run.
+        begin: called by the first process once the run is locked, before anything else.
         initial_params: as for `Loop.restore`.
         on_progress: as for `Loop`.
         should_stop: as for `Loop`.
@@ -55,7 +55,7 @@ def train(
                 else:
                     loop.save(state)
                 yield reports[-1]
-        except GeneratorExit:  # the loop over the reports has ended early
+        except GeneratorExit:  # the caller stopped iterating early
             loop.save_before_exit(state)
             raise
         finally:
@@ -64,10 +64,10 @@ def train(
 
 
 def check_same(setup: Setup) -> None:
-    """Checks that this process trains on what the first one has begun with.
+    """Checks that this process trains with the same data and configuration as the first one.
 
     Raises:
-        RunError: naming the difference: the processes would train different networks, or wait for each other.
+        RunError: naming the difference: the processes would train different networks, or deadlock.
     """
     begun = Provenance.read(setup.run.data)
     begun.check(setup.run, setup.examples.digits, setup.validation, setup.config)
@@ -75,7 +75,7 @@ def check_same(setup: Setup) -> None:
 
 
 def record(loop: Loop, reports: list[EpochReport]) -> None:
-    """Writes history.csv, and has the checkpoints hold it too."""
+    """Writes history.csv, and includes it in the next checkpoints."""
     path, text = loop.setup.run.history, history_text(reports)
     loop.files |= {path.name: text}
     if is_first():

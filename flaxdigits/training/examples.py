@@ -1,4 +1,4 @@
-"""What a network learns from: digits, and the pictures that the configuration adds to them."""
+"""Training examples: digits, and the pictures that the configuration adds to them."""
 
 import hashlib
 from dataclasses import dataclass
@@ -14,24 +14,24 @@ from flaxdigits.data.outliers import OUTLIER, make_outliers
 from flaxdigits.data.strings import make_groups
 from flaxdigits.training.config import TrainConfig
 
-FONT_DIGITS, GROUPS = 0.35, 0.35  # shares of the added pictures; the others are outliers
-MOST = 20_000  # different groups, and as many different outliers; an epoch of more repeats them
-SOURCES = 20_000  # most digits of which strings are made
+FONT_DIGITS, GROUPS = 0.35, 0.35  # fractions of the added pictures; the rest are outliers
+MOST = 20_000  # distinct groups, and as many distinct outliers; a larger epoch repeats them
+SOURCES = 20_000  # maximum number of digits from which groups are made
 
 Pictures = tuple[UInt8[np.ndarray, "n 28 28"], UInt8[np.ndarray, " n"]]  # and their labels
 
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """Digits and added pictures. A row stands for a digit, and from `len(digits)` on for an added picture.
+    """Digits and added pictures. Rows below `len(digits)` are digits, the others are added pictures.
 
-    Added are replayed digits of another data set, digits of handwriting fonts, groups of parts of touching digits, and
-    outliers.
+    Added pictures are replayed digits of another data set, digits of handwriting fonts, groups of parts of touching
+    digits, and outliers.
 
     Attributes:
-        digits: of the data set, those that are held out among them.
+        digits: all digits of the data set, including those held out.
         training: the rows of the digits that are trained on, int32 [n].
-        config: of the training: how often each of these is in an epoch, and what is added.
+        config: the training configuration: how often each of these occurs in an epoch, and what is added.
     """
 
     digits: Digits
@@ -40,7 +40,7 @@ class Examples:
 
     @classmethod
     def of(cls, digits: Digits, held_out: Bool[np.ndarray, " n"], config: TrainConfig) -> "Examples":
-        """Returns the examples of a training with these digits held out."""
+        """Returns the training examples with these digits held out."""
         return cls(digits, np.flatnonzero(~held_out).astype(np.int32), config)
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Examples:
 
     @property
     def _own(self) -> int:
-        """How many rows of an epoch stand for the data set's own digits."""
+        """The number of rows of an epoch that are the data set's own digits."""
         return self.config.repeats * len(self.training)
 
     @cached_property
@@ -64,7 +64,7 @@ class Examples:
 
     @cached_property
     def _counts(self) -> list[int]:
-        """How many pictures of each kind an epoch has."""
+        """The number of added pictures of each kind in an epoch."""
         replayed = round(self.config.replay * self._own)
         added = round(self.config.added_pictures * (self._own + replayed))
         fonts, groups = round(FONT_DIGITS * added), round(GROUPS * added)
@@ -72,7 +72,7 @@ class Examples:
 
     @cached_property
     def _kinds(self) -> list[Pictures]:
-        """The added pictures, by kind; the replayed digits alone where nothing else is added."""
+        """The added pictures, by kind; only the replayed digits if nothing else is added."""
         replayed, *others = self._counts
         old = self._replayed(replayed)
         return [old, *self._made(old, others)] if any(others) else [old]
@@ -86,7 +86,7 @@ class Examples:
         return old.images[chosen], old.known_labels()[chosen]
 
     def _made(self, old: Pictures, counts: list[int]) -> list[Pictures]:
-        """Returns digits of fonts, groups of parts of the digits and of replayed ones, and outliers."""
+        """Returns font digits, groups made from parts of own and replayed digits, and outliers."""
         glyphs, rng = load_glyphs(), np.random.default_rng(self.config.seed)
         fonts = rng.permutation(np.flatnonzero(glyphs.are_digits))
         own = np.tile(self.training, self.config.repeats)
@@ -116,15 +116,15 @@ class Examples:
         return hashlib.sha256(images.tobytes() + labels.tobytes()).hexdigest()
 
     def images(self, rows: Int[np.ndarray, " k"]) -> UInt8[np.ndarray, "k 28 28"]:
-        """Returns the pictures of rows."""
+        """Returns the pictures in these rows."""
         return self._take(rows, self.digits.images, 0)
 
     def labels(self, rows: Int[np.ndarray, " k"]) -> UInt8[np.ndarray, " k"]:
-        """Returns the labels of rows, 0 to 9, and 10 for an outlier."""
+        """Returns the labels of these rows: 0 to 9, or 10 for an outlier."""
         return self._take(rows, self.digits.known_labels(), 1)
 
     def _take(self, rows: np.ndarray, own: np.ndarray, part: int) -> np.ndarray:
-        """Returns entries of `own`, or from its length on of a part of the added pictures."""
+        """Returns entries of `own`, or, for rows from its length on, of one part of the added pictures."""
         is_own = rows < len(own)
         if is_own.all():
             return own[rows]

@@ -1,7 +1,7 @@
-"""The feed of an epoch's digits to the devices: all at once, or in chunks that are read while the devices train.
+"""Feeds an epoch's digits to the devices: all at once, or in chunks that are read while the devices train.
 
-A step takes its batch from arrays on the devices. These hold all digits in their own order where they fit there, and
-otherwise the batches of the next steps, of each batch a part on each device: the batches are the same.
+A step takes its batch from arrays on the devices. These hold all digits in their own order if they fit there, otherwise
+the batches of the next steps, each split over the devices. Both give the same batches.
 """
 
 import math
@@ -24,15 +24,15 @@ from flaxdigits.training.examples import Examples
 from flaxdigits.training.step import Take, take_batch, take_rows
 
 CHUNK = 2**16  # digits, 51 MB: about a second of work on a CPU
-READERS = 128  # threads; each waits for one page at a time, and a network disk serves one thread 270 a second
+READERS = 128  # threads; each waits for one page at a time, and a network disk serves a single thread 270 a second
 
 
 class Chunk(NamedTuple):
     """Digits on the devices.
 
     Attributes:
-        arrays: from which the feed's `take` takes a batch.
-        end: the first step of the epoch, from 0, whose digits are not among them.
+        arrays: what the feed's `take` takes a batch from.
+        end: the first step of the epoch, from 0, whose digits are not in the chunk.
     """
 
     arrays: tuple[Array, ...]
@@ -40,10 +40,10 @@ class Chunk(NamedTuple):
 
 
 class Feed(Protocol):
-    """The training digits on their way to the devices.
+    """Feeds the training digits to the devices.
 
     Attributes:
-        take: a batch from the arrays of a chunk, within a compiled step.
+        take: takes a batch from the arrays of a chunk, within a compiled step.
     """
 
     @property
@@ -55,19 +55,19 @@ class Feed(Protocol):
 
         Args:
             order: the rows of the training digits, int32 [n].
-            step: the first to be taken, from 0 in each epoch.
+            step: the first step to take, counted from 0 in each epoch.
         """
 
 
 def make_feed(examples: Examples, rows: Int[np.ndarray, " n"], config: TrainConfig, mesh: Mesh) -> Feed:
-    """Returns the feed of a training: in chunks where the digits do not fit on the devices.
+    """Returns the feed for training: in chunks if the digits do not fit on the devices.
 
-    So it is with several processes, each of which reads its own part of every batch.
+    With several processes it is also in chunks: each process reads its own part of every batch.
 
     Args:
-        examples: all of them.
-        rows: of those to be trained on.
-        config: of the training.
+        examples: all examples.
+        rows: the rows of those to train on.
+        config: the training configuration.
         mesh: the devices.
     """
     too_many = len(rows) * PIXELS > memory_for_digits(mesh)
@@ -87,12 +87,12 @@ class ResidentFeed:
         self.steps = math.ceil(len(rows) / batch_size)
 
     def chunks(self, order: Int[np.ndarray, " n"], step: int) -> Generator[Chunk, None, None]:
-        """Yields the one chunk of the whole epoch."""
+        """Yields the whole epoch as one chunk."""
         yield Chunk((self.images, self.labels, jax.device_put(order, self.sharding)), self.steps)
 
 
 class StreamedFeed:
-    """Training digits that stay where they are, such as in a memory-mapped file, but for a chunk or two.
+    """Training digits that stay where they are, such as in a memory-mapped file, except for a chunk or two.
 
     Each device has its own part of every batch.
     """
@@ -122,7 +122,7 @@ class StreamedFeed:
                 readers.shutdown(wait=False, cancel_futures=True)
 
     def read(self, order: Int[np.ndarray, " n"], start: int, readers: ThreadPoolExecutor) -> Chunk:
-        """Returns the chunk that begins with a step; after the epoch's end it is filled up from its beginning."""
+        """Returns the chunk that starts at a step; past the epoch's end it wraps around to the epoch's beginning."""
         shape = (self.chunk_steps, self.batch_size)
         positions = np.arange(math.prod(shape), dtype=np.int64) + start * self.batch_size
         rows = self.rows[order[positions % len(order)]].reshape(shape)
@@ -148,7 +148,7 @@ class StreamedFeed:
 
 @contextmanager
 def single_pages(array: np.ndarray) -> Iterator[None]:
-    """Has the system read single pages of the file that an array is mapped from, if it is, as suits shuffled rows."""
+    """Disables read-ahead for the file that an array is mapped from, if any, as suits shuffled rows."""
     base: object = array
     while isinstance(base, np.ndarray):
         base = base.base

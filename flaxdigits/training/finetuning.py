@@ -1,4 +1,4 @@
-"""Fine-tuning: a training on new digits, from the weights of a trained model, that goes on with old digits as well."""
+"""Fine-tuning: training on new digits from the weights of a trained model, while replaying old digits."""
 
 import math
 from pathlib import Path
@@ -15,23 +15,23 @@ from flaxdigits.training.model import Params
 if TYPE_CHECKING:
     from flaxdigits.training.weights import Weights
 
-# Chosen on other handwriting than its figures are of: docs/accuracy.md, "Own handwriting".
+# Chosen on different handwriting than that of the reported figures: docs/accuracy.md, "Own handwriting".
 RECIPE = TrainConfig(epochs=10, learning_rate=1e-3, validation=0.2, replay=2.0, warmup_epochs=0.5, ema_ramp=1)
-EPOCH_DIGITS = 8_000  # of the new digits that are trained on, which are repeated up to as many
-INITIAL_SHARE = 0.5  # of the initial weights in the averaged ones at the end
-FEW = 50  # digits, below which none are held out
+EPOCH_DIGITS = 8_000  # new digits in an epoch: fewer are repeated until there are about as many
+INITIAL_SHARE = 0.5  # of the initial weights in the final average
+FEW = 50  # digits; with fewer, none are held out
 
 
 def finetuning_config(source: Path | str, digits: int, **changes: Any) -> TrainConfig:
-    """Returns the configuration of a training that starts from a model.
+    """Returns the configuration for fine-tuning a model.
 
-    The averaged weights, which are exported, keep half of the initial ones: what is learnt is in the other half, and
-    less is forgotten (M. Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", 2022).
+    The averaged weights, which are exported, are half the initial and half the newly learnt weights, so that less is
+    forgotten (M. Wortsman et al., "Robust Fine-Tuning of Zero-Shot Models", 2022).
 
     Args:
         source: an .onnx file, an exported run, or "shipped".
-        digits: how many new digits there are; of fewer than 50 none are held out.
-        changes: fields of the configuration that are to have other values; None leaves one as it is.
+        digits: the number of new digits; with fewer than 50, none are held out.
+        changes: fields of the configuration to override; None leaves one unchanged.
 
     Raises:
         ModelError: if the model is not a dense network that flaxdigits has exported.
@@ -54,14 +54,14 @@ def finetuning_config(source: Path | str, digits: int, **changes: Any) -> TrainC
 
 
 def steps_of(config: TrainConfig, trained_on: int) -> int:
-    """Returns about how many steps a training on so many digits takes."""
+    """Returns the approximate number of steps of training on this many digits."""
     rows = trained_on * config.repeats * (1 + config.replay) * (1 + config.added_pictures)
     return config.epochs * math.ceil(rows / config.batch_size)
 
 
 def load_weights(source: Path | str) -> "Weights":
     """Returns the weights of an .onnx file, a run, or the shipped model."""
-    from flaxdigits.training.weights import read_weights  # imports onnx, which other trainings do not need
+    from flaxdigits.training.weights import read_weights  # imports onnx, which other training runs do not need
 
     return read_weights(find_model(source))
 
@@ -70,7 +70,7 @@ def initial_weights(config: TrainConfig) -> "Weights | None":
     """Returns the weights that a configuration starts from, None if these are random.
 
     Raises:
-        ModelError: if there is no such model, or it has other layers.
+        ModelError: if there is no such model, or its layers differ.
         RunError: if the run is not exported.
     """
     if not config.initial_weights:

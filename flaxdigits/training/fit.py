@@ -39,7 +39,7 @@ OPEN: "WeakSet[Training]" = WeakSet()  # closed at exit, while modules can still
 
 @atexit.register
 def close_all() -> None:
-    """Closes the trainings that are still open."""
+    """Closes every `Training` that is still open."""
     for training in list(OPEN):
         training.close()
 
@@ -55,25 +55,25 @@ def fit(
 ) -> "Training":
     """Trains a network on labelled digits, into a run directory.
 
-    Nothing is trained or written until the returned iterator is read.
+    Nothing is trained or written until the returned iterator is consumed.
 
     Args:
         digits: labelled `Digits`, or any source that `flaxdigits.load` takes.
         config: the `default` preset by default.
         out: the run directory; runs/<date>-<time> by default.
-        if_exists: what to do where `out` holds a run: raise an error, delete it and begin anew, or go on with it.
+        if_exists: what to do if `out` holds a run: raise an error, delete it and start over, or resume it.
         on_progress: called after each slice of work, about twice a second.
-        should_stop: asked before each slice; True saves the state and stops.
+        should_stop: called before each slice; returning True saves the state and stops.
 
     Returns:
-        An iterator that trains as it is read and yields an `EpochReport` per epoch.
+        An iterator that trains as it is consumed and yields an `EpochReport` per epoch.
 
     Raises:
         ConfigError, DataError, DeviceError, ModelError: before anything is written.
-        RunExistsError: if `out` holds a run already, or one of another configuration that is to go on.
-        TrainingError: from the iterator, if the loss is not finite; the last checkpoint stays.
-        RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint stays.
-        TrainingInterrupted: from the iterator, after Ctrl-C or where `should_stop` returned True; the state is saved.
+        RunExistsError: if `out` already holds a run, or holds one with another configuration that was to be resumed.
+        TrainingError: from the iterator, if the loss is not finite; the last checkpoint is kept.
+        RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint is kept.
+        TrainingInterrupted: from the iterator, after Ctrl-C or if `should_stop` returned True; the state is saved.
     """
     if out is None and jax.process_count() > 1:
         raise ConfigError("out: expected the name of the run directory, the same in all processes, got none")
@@ -95,20 +95,20 @@ def resume(
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> "Training":
-    """Goes on with a run from its latest checkpoint. The final weights are the same, bit for bit, as without a stop.
+    """Resumes a run from its latest checkpoint. The final weights are bit-identical to those of an uninterrupted run.
 
     Args:
         run: the run directory; runs/latest by default.
-        digits: those that the run began with; loaded from the configured source by default.
+        digits: the digits that the run began with; loaded from the configured source by default.
         on_progress: as for `fit`.
         should_stop: as for `fit`.
 
     Returns:
-        An iterator as `fit` returns it, over the epochs that were not finished at the checkpoint.
+        An iterator like that of `fit`, over the epochs that were not finished at the checkpoint.
 
     Raises:
         RunError: if there is no such run, or its digits, its held-out digits or its configuration have changed.
-        RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint stays.
+        RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint is kept.
         TrainingError, TrainingInterrupted: as for `fit`.
     """
     run = Run.existing(run)
@@ -123,10 +123,10 @@ def resume(
 
 
 def checked_provenance(run: Run, setup: Setup) -> Provenance:
-    """Returns what a run began with, which has not changed.
+    """Returns the provenance of a run, checked against the present data and configuration.
 
     Raises:
-        RunError: if it has, or if data.json is damaged beyond repair.
+        RunError: if they have changed, or if data.json is damaged beyond repair.
     """
     checked = run, setup.examples.digits, setup.validation, setup.config
     provenance = Provenance.read(run.data)
@@ -170,21 +170,21 @@ def prepare(digits: Digits, config: TrainConfig, run: Run) -> Setup:
 
 
 def check_sources(config: TrainConfig) -> None:
-    """Raises DataError or ModelError if what a new training needs beside its digits cannot be loaded."""
+    """Raises DataError or ModelError if the initial weights or the replayed digits cannot be loaded."""
     initial_weights(config)
     if config.replay:
         load(config.replay_data).known_labels()
 
 
 def refuse_existing(run: Run, if_exists: IfExists) -> None:
-    """Raises RunExistsError if the directory holds a run that is not to be replaced."""
+    """Raises RunExistsError if the directory holds a run that must not be replaced."""
     if run.config.exists() and if_exists != "replace":
         hint = 'choose another directory, or pass if_exists="resume" or "replace"'
         raise RunExistsError(run.path, "holds a run already", hint)
 
 
 def refuse_another(run: Run, config: TrainConfig | None) -> None:
-    """Raises RunExistsError if the run began with another configuration than the given one."""
+    """Raises RunExistsError if the run began with a configuration other than the given one."""
     begun = TrainConfig.from_toml(run.config)
     if config and config.precision == "auto":
         config = replace(config, precision=begun.precision)
@@ -195,7 +195,7 @@ def refuse_another(run: Run, config: TrainConfig | None) -> None:
 
 
 def go_on(setup: Setup, provenance: Provenance) -> None:
-    """Checks what is not in the checkpoint, and points runs/latest at the run, unless there is no runs/ here."""
+    """Checks what the checkpoint does not contain, and points runs/latest at the run if there is a runs/ here."""
     provenance.check_added(setup.run, setup.examples)
     if not saved_steps(setup.run.checkpoints):
         provenance.check_initial(setup.run, sha256_of(setup.config))
@@ -204,13 +204,13 @@ def go_on(setup: Setup, provenance: Provenance) -> None:
 
 
 def sha256_of(config: TrainConfig) -> str:
-    """Returns the SHA-256 of the model that a training starts from; empty without one."""
+    """Returns the SHA-256 of the model that training starts from; empty without one."""
     weights = initial_weights(config)
     return weights.sha256 if weights else ""
 
 
 def begin(setup: Setup, if_exists: IfExists) -> None:
-    """Makes the directory a run. The configuration, by which a run is known, is written last."""
+    """Makes the directory a run. The configuration, which marks it as one, is written last."""
     run = setup.run
     refuse_existing(run, if_exists)
     run.config.unlink(missing_ok=True)
@@ -222,24 +222,24 @@ def begin(setup: Setup, if_exists: IfExists) -> None:
 
 
 def first_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:
-    """Returns the parameters before the first step, None if these are random."""
+    """Returns the parameters before the first step, None for random ones."""
     weights = initial_weights(setup.config)
     return to_params(weights) if weights else pretrained_params(setup, on_progress, should_stop)
 
 
 class Training(Iterator[EpochReport]):
-    """A training, which proceeds as it is iterated over; `len` is the number of epochs to come.
+    """A training run, which advances as it is iterated over; `len` is the number of remaining epochs.
 
-    One that ends early is saved when it is closed, by a `with` statement, by `close`, or when it is no longer
+    If it ends early, its state is saved when it is closed: by a `with` statement, by `close`, or when it is no longer
     referenced, as after a `break` out of `for report in flaxdigits.fit(digits)`.
 
     Attributes:
-        run: the run directory, as it was named: a relative path belongs to the working directory of then.
+        run: the run directory as it was given; a relative path is relative to the working directory at that time.
         config: the configuration.
         devices: a description, such as "2 gpu (NVIDIA H200)".
         advice: what would make the training faster; empty if nothing is known.
         step: steps taken at the latest checkpoint or epoch.
-        is_first: whether this is the first of several processes, or the only one: the one that writes the run.
+        is_first: whether this is the first or only process, the one that writes the run.
     """
 
     def __init__(
@@ -257,7 +257,7 @@ class Training(Iterator[EpochReport]):
         self._steps_per_epoch = setup.steps_per_epoch
         self._stop = Stop(should_stop)
         watch = (on_progress or (lambda _: None), self._stop)
-        # A generator that knew this object would be saved by the garbage collector, anywhere and at any time.
+        # If the generator referenced this object, only the garbage collector would close it, anywhere and at any time.
         self._epochs = train(setup, begin, lambda: first_params(setup, *watch), *watch)
         OPEN.add(self)
 

@@ -1,4 +1,4 @@
-"""The history of a training: an EpochReport per epoch, a row each in history.csv."""
+"""The training history: an EpochReport per epoch, each a row in history.csv."""
 
 import csv
 import io
@@ -14,9 +14,9 @@ RESTORED = "flaxdigits.resume restores it from the checkpoint"
 class EpochReport:
     """The figures of one epoch, as `fit` yields them and as a row of history.csv.
 
-    The training figures are of augmented digits with smoothed labels, by the weights as they were at each step;
-    the validation figures are of clean digits, by the weights that would be exported. So validation looks better
-    until the augmentation is annealed.
+    Training figures are for augmented digits with smoothed labels, with the weights at each step; validation
+    figures are for clean digits, with the weights that would be exported. Validation therefore looks better until
+    the augmentation is annealed.
     """
 
     epoch: int  # from 1
@@ -26,13 +26,13 @@ class EpochReport:
     train_accuracy: float  # 0..1
     val_loss: float  # nats; NaN without validation
     val_accuracy: float  # 0..1; NaN without validation
-    temperature: float  # of least validation loss; NaN without validation
+    temperature: float  # that minimises validation loss; NaN without validation
     digitness_threshold: float  # refuses 1% of the held-out digits; NaN without validation or outliers
-    seconds: float  # spent on the training steps, by the process that ended the epoch
+    seconds: float  # spent on the training steps, by the process that finished the epoch
     images_per_second: float
 
     def __post_init__(self) -> None:
-        # To the precision of history.csv, so that a report read back equals the one that was written.
+        # Rounded to the precision of history.csv, so that a report read back equals the one that was written.
         for entry in fields(self):
             if entry.type is float:
                 object.__setattr__(self, entry.name, float(f"{getattr(self, entry.name):.7g}"))

@@ -1,4 +1,4 @@
-"""The training loop: an epoch's steps taken in slices, so that it can be watched, stopped and saved on the way."""
+"""The training loop: takes an epoch's steps in slices, between which it reports progress, stops and saves."""
 
 import math
 import threading
@@ -36,14 +36,14 @@ SLICE_SECONDS = 0.5  # of work on the device between two progress reports
 
 
 class Progress(NamedTuple):
-    """The progress of a training or of its pretraining, between two slices of work."""
+    """The progress of training or pretraining, between two slices of work."""
 
     stage: Stage
     step: int  # steps taken
     steps: int  # in the whole stage
-    epoch: int  # the present one, from 1
-    loss: float  # mean over the present epoch so far, nats
-    accuracy: float  # mean over the present epoch so far, 0..1
+    epoch: int  # the current one, from 1
+    loss: float  # mean over the current epoch so far, nats
+    accuracy: float  # mean over the current epoch so far, 0..1
     ends_epoch: bool  # whether this is its last step
 
 
@@ -53,12 +53,12 @@ ShouldStop = Callable[[], bool]
 
 @dataclass(frozen=True)
 class Setup:
-    """All that is constant throughout a training, or throughout its pretraining."""
+    """Everything that is constant throughout training, or throughout pretraining."""
 
     stage: Stage
     config: TrainConfig
     name: Path  # of the run, in messages
-    run: Run  # like `latest` of absolute paths: the working directory may change between two epochs
+    run: Run  # absolute, like `latest`: the working directory may change between two epochs
     latest: Path
     checkpoints: Path
     make_model: Callable[[TrainConfig, Keys], nnx.Module]
@@ -69,22 +69,22 @@ class Setup:
 
     @cached_property
     def steps_per_epoch(self) -> int:
-        """Enough steps that every digit is in every epoch."""
+        """The number of steps that covers every example in an epoch."""
         return math.ceil(len(self.examples) / self.config.batch_size)
 
     @property
     def steps(self) -> int:
-        """Of the whole training."""
+        """The number of steps in all epochs."""
         return self.config.epochs * self.steps_per_epoch
 
 
 class Loop:
-    """Runs the epochs of one training on its devices.
+    """Runs the epochs of a training run on its devices.
 
     Args:
-        setup: of the training.
+        setup: of the training run.
         on_progress: called after each slice of work, about twice a second.
-        should_stop: asked before each slice; True saves the state and stops.
+        should_stop: called before each slice; returning True saves the state and stops.
     """
 
     def __init__(self, setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> None:
@@ -98,7 +98,7 @@ class Loop:
 
     @cached_property
     def feed(self) -> Feed:
-        """Of the training digits, made after the pretraining's, which holds as many."""
+        """The feed of the training digits, created on first use: after pretraining, whose feed is as large."""
         setup = self.setup
         return make_feed(setup.examples, setup.examples.rows, setup.config, setup.mesh)
 
@@ -114,7 +114,7 @@ class Loop:
         """Returns the state of the latest checkpoint, or the initial one, on the devices of the mesh.
 
         Args:
-            initial_params: called without a checkpoint; None stands for the network's random ones.
+            initial_params: called if there is no checkpoint; None stands for the network's random ones.
         """
         device = self.setup.mesh.local_devices[0]
         saved = restore_checkpoint(
@@ -132,11 +132,11 @@ class Loop:
         if params is None:
             return replicated(state, self.sharding)
         state = replicated(state.with_params(params), self.sharding)
-        self.save(state)  # so that it does not depend on their source when it is resumed
+        self.save(state)  # so that a resumed run does not depend on their source
         return state
 
     def run_epoch(self, state: TrainState) -> tuple[TrainState, float, float]:
-        """Returns the state at the end of the present epoch, the steps per second, and the seconds it took."""
+        """Returns the state at the end of the current epoch, the steps per second, and the seconds it took."""
         first = int(state.step)
         seconds = 0.0
         epoch, done = divmod(first, self.setup.steps_per_epoch)
@@ -148,9 +148,9 @@ class Loop:
                 began = time.perf_counter()
                 chunk = next(chunks)
                 seconds += time.perf_counter() - began
-                if self.compiled is None:  # outside the seconds
+                if self.compiled is None:  # not timed
                     self.compile(state, chunk)
-                while int(state.step) < start + chunk.end:  # never asked between an epoch's last step and its report
+                while int(state.step) < start + chunk.end:  # no stop between an epoch's last step and its report
                     self.slice_steps = self.save_or_stop(state)
                     state, took = self.take_slice(state, chunk, start + chunk.end)
                     seconds += took
@@ -158,7 +158,7 @@ class Loop:
         return state, (end - first) / seconds, seconds
 
     def compile(self, state: TrainState, chunk: Chunk) -> None:
-        """Compiles the step, and begins to import what is needed later."""
+        """Compiles the step, and starts importing what is needed later."""
         setup = self.setup
         advance = make_advance(
             self.graph, setup.config, setup.steps_per_epoch, setup.keys.augmentation, setup.mesh, self.feed.take
@@ -167,7 +167,7 @@ class Loop:
         import_later()
 
     def take_slice(self, state: TrainState, chunk: Chunk, end: int) -> tuple[TrainState, float]:
-        """Returns the state some steps later, not past `end`, and the seconds that they took."""
+        """Returns the state after a slice of steps, not past `end`, and the seconds that they took."""
         assert self.compiled
         step = int(state.step)
         last = min(step + self.slice_steps, end)
@@ -189,14 +189,14 @@ class Loop:
             raise self.failure(f"the loss became {progress.loss}", progress)
 
     def failure(self, problem: str, progress: Progress) -> TrainingError:
-        """Returns the error for a training that cannot go on."""
+        """Returns the error for training that cannot continue."""
         where = f"by step {progress.step}, in epoch {progress.epoch}"
         return TrainingError(self.setup.name, f"{problem} {where}", "begin a new run with a lower learning_rate")
 
     def save_or_stop(self, state: TrainState) -> int:
-        """Saves the state if it is time to; returns how many steps the next slice has.
+        """Saves the state if a checkpoint is due; returns the number of steps in the next slice.
 
-        All processes do the same: the first one measures, and any of them may be asked to stop.
+        All processes do the same: the first one measures, and any of them may request a stop.
 
         Raises:
             TrainingInterrupted: if `should_stop` returns True; the state is saved.
@@ -211,7 +211,7 @@ class Loop:
         return steps
 
     def progress(self, state: TrainState) -> Progress:
-        """Returns the progress at a state that is not at step 0."""
+        """Returns the progress at a state beyond step 0."""
         step, per_epoch = int(state.step), self.setup.steps_per_epoch
         taken = (step - 1) % per_epoch + 1
         return Progress(
@@ -225,11 +225,11 @@ class Loop:
         )
 
     def is_due(self) -> bool:
-        """Returns whether the last checkpoint is `checkpoint_seconds` old."""
+        """Returns whether the last checkpoint is at least `checkpoint_seconds` old."""
         return time.monotonic() - self.saved_at >= self.setup.config.checkpoint_seconds
 
     def save_if_due(self, state: TrainState) -> None:
-        """Saves the state if the last checkpoint is old enough, in the first process's time."""
+        """Saves the state if a checkpoint is due by the first process's clock."""
         if gathered(self.is_due())[0, 0]:
             self.save(state)
 
@@ -237,7 +237,7 @@ class Loop:
         """Saves the state, unless it is saved already.
 
         Raises:
-            TrainingError: if a number in it is not finite; the last checkpoint stays.
+            TrainingError: if a number in it is not finite; the last checkpoint is kept.
             RunStorageError: if it cannot be written.
         """
         if int(state.step) == self.saved_step:
@@ -263,7 +263,7 @@ def check_equal(saved: Checkpoint | None, name: Path) -> None:
     """Checks that all processes have restored the same checkpoint.
 
     Raises:
-        TrainingError: if they have not, as where one does not see the others' disk.
+        TrainingError: if they have not, for example because they do not share a disk.
     """
     if jax.process_count() == 1:
         return
@@ -275,6 +275,6 @@ def check_equal(saved: Checkpoint | None, name: Path) -> None:
 
 @jax.jit
 def all_finite(state: TrainState) -> Bool[Array, ""]:
-    """Returns whether every number of a state is finite: Adam's moments may be lost before the weights are."""
+    """Returns whether every number in a state is finite: Adam's moments may overflow before the weights."""
     numbers = [leaf for leaf in jax.tree.leaves(state) if jnp.issubdtype(leaf.dtype, jnp.floating)]
     return jnp.array([jnp.isfinite(leaf).all() for leaf in numbers]).all()

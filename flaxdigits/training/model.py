@@ -17,7 +17,7 @@ from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.products import BFloat16Linear
 
 Params = dict[str, Any]  # nested as the module is: {"layers": {0: {"kernel": [in, out], "bias": [out]}, ..}}
-Variables = dict[str, Any]  # all else that a module holds, such as dropout's keys
+Variables = dict[str, Any]  # everything else that a module holds, such as dropout's keys
 
 BATCH = 2000  # digits per call of `in_batches`; the reference network's largest activation then takes 24 MB
 
@@ -32,7 +32,7 @@ class Keys(NamedTuple):
 
 
 def make_keys(seed: int, stage: int = 0) -> Keys:
-    """Returns the keys of a training; those of its stages, 1 being pretraining, are independent."""
+    """Returns the keys for a stage of training; those of different stages, 1 being pretraining, are independent."""
     return Keys(*jax.random.split(jax.random.fold_in(jax.random.key(seed), stage), len(Keys._fields)))
 
 
@@ -42,8 +42,8 @@ class DenseStack(nnx.Module):
     Args:
         hidden: the widths of the hidden layers.
         outputs: the number of logits.
-        initializer: of the kernels, by its name in `nnx.initializers`; biases begin at 0.
-        dtype: of the arithmetic; parameters are always float32.
+        initializer: of the kernels, by its name in `nnx.initializers`; biases start at 0.
+        dtype: the dtype of the computation; parameters are always float32.
         rngs: the source of the initial weights.
     """
 
@@ -68,7 +68,7 @@ class DenseStack(nnx.Module):
 
     def __call__(self, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch outputs"]:
         """Returns the logits, float32, of pixels in 0..255."""
-        x = jnp.reshape(pixels / INK, (-1, PIXELS))  # by the method, jax2onnx adds five shape operators
+        x = jnp.reshape(pixels / INK, (-1, PIXELS))  # for the method `reshape`, jax2onnx adds five shape operators
         for layer in self.layers[:-1]:
             x = nnx.relu(layer(x))
         return self.layers[-1](x).astype(jnp.float32)
@@ -81,7 +81,7 @@ def make_model(config: TrainConfig, keys: Keys) -> DenseStack:
 
 
 def dtype_of(config: TrainConfig) -> jnp.dtype:
-    """Returns the type of a network's arithmetic, float32 while the precision is "auto"."""
+    """Returns the dtype of a network's computation, float32 while the precision is "auto"."""
     return jnp.dtype("float32" if config.precision == "auto" else config.precision)
 
 
@@ -102,9 +102,9 @@ def merge(graph: nnx.GraphDef, params: Params, variables: Variables) -> nnx.Modu
 
 
 def logits_of(model: nnx.Module, pixels: Float[Array, "batch 28 28"]) -> Float[Array, "batch outputs"]:
-    """Returns the model's logits, behind a barrier.
+    """Returns the model's logits, behind an optimization barrier.
 
-    The barrier keeps reductions, such as softmax's, out of the last layer's kernel: fused into one, jaxlib
+    The barrier keeps reductions, such as softmax's, from being fused with the last layer, where jaxlib
     0.12.0 computes them wrongly in bfloat16 on a CPU.
     """
     return lax.optimization_barrier(model(pixels))
@@ -117,7 +117,7 @@ def predict_logits(model: nnx.Module, images: Shaped[np.ndarray, "n 28 28"]) -> 
 
 
 def in_batches(predict: Callable[[np.ndarray], Array], images: Shaped[np.ndarray, "n 28 28"]) -> np.ndarray:
-    """Returns a function's results for all images, called with at most BATCH of them at a time."""
+    """Returns a function's results for all images; it is called with at most BATCH of them at a time."""
     return np.concatenate([predict(images[start : start + BATCH]) for start in range(0, len(images), BATCH)])
 
 

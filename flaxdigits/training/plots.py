@@ -1,4 +1,4 @@
-"""Plots of a training and of an evaluation: learning curves, confusion, mistakes, reliability."""
+"""Plots of training and evaluation: learning curves, confusion matrix, mistakes, reliability diagram."""
 
 import math
 from pathlib import Path
@@ -21,7 +21,7 @@ MISTAKES_A_ROW = 10
 
 
 def plot_curves(reports: list[EpochReport], path: Path) -> None:
-    """Draws loss and error over the epochs, training and validation, as a PNG."""
+    """Draws training and validation loss and error over the epochs as a PNG."""
     figure = Figure(figsize=(10, 4.2), layout="constrained")
     loss, error = figure.subplots(1, 2)
     epochs = [report.epoch for report in reports]
@@ -53,7 +53,7 @@ def _curves(axes: Axes, epochs: list[int], training: list[float], validation: li
 
 
 def _scale(axes: Axes, values: list[float]) -> None:
-    """Chooses a logarithmic axis with ticks at 1, 2 and 5 if the values span enough of it."""
+    """Makes the axis logarithmic, with ticks at 1, 2 and 5, if the values span a wide enough range."""
     if values and max(values) >= 3 * min(values):
         axes.set_yscale("log")
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
@@ -99,7 +99,7 @@ def plot_mistakes(evaluation: Evaluation, path: Path) -> None:
 
 
 def plot_reliability(evaluation: Evaluation, path: Path) -> None:
-    """Draws accuracy against confidence as a PNG, and below it how many digits each bin of confidence holds."""
+    """Draws accuracy against confidence as a PNG, and below it the number of digits in each confidence bin."""
     figure = Figure(figsize=(7.2, 7.6), layout="constrained")
     accuracy, count = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     _accuracies(accuracy, evaluation.reliability)
@@ -138,7 +138,7 @@ def _counts(axes: Axes, counts: np.ndarray) -> None:
     axes.bar_label(bars, [f"{count:,}" if count else "" for count in counts], padding=2, fontsize="small")
     axes.set_yscale("log")
     axes.minorticks_off()
-    axes.set(ylim=(0.5, 6 * counts.max()), ylabel="digits")  # from 1/2: a bar of one digit is seen, and room for labels
+    axes.set(ylim=(0.5, 6 * counts.max()), ylabel="digits")  # 1/2 shows a bar of one digit, 6 leaves room for labels
     axes.yaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 

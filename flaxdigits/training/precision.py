@@ -11,8 +11,8 @@ from flaxdigits.training.config import Precision
 
 CPU_FLAGS = Path("/proc/cpuinfo")
 
-# Without these, XLA computes a bfloat16 product with a transposed left side, as each weight's gradient is one,
-# in a loop of its own, and the others by YNNPACK. oneDNN takes all of them, once YNNPACK is left only reductions.
+# Without these, XLA computes bfloat16 products with a transposed left operand, such as every weight gradient, in
+# a loop of its own, and the others with YNNPACK. oneDNN takes all of them once YNNPACK is limited to reductions.
 ONEDNN: dict[str, Any] = {
     "xla_cpu_experimental_onednn_custom_call": True,
     "xla_cpu_experimental_ynn_fusion_type": "LIBRARY_FUSION_TYPE_REDUCE",
@@ -22,7 +22,7 @@ BFLOAT16_UNITS = {"amx_bf16", "avx512_bf16"}  # the second on AMD since Zen 4, a
 
 
 def fastest_precision(mesh: Mesh) -> Precision:
-    """Returns bfloat16 where the devices have units for it that their JAX uses, otherwise float32."""
+    """Returns bfloat16 if the devices have units for it that JAX can use, otherwise float32."""
     device = mesh.devices.flat[0]
     if device.platform == "cpu":
         return "bfloat16" if uses_onednn(mesh) else "float32"
@@ -33,17 +33,17 @@ def fastest_precision(mesh: Mesh) -> Precision:
 
 
 def compiler_options(precision: Precision, mesh: Mesh) -> dict[str, Any] | None:
-    """Returns the options for `jax.jit` with which this precision is fastest on the devices; None for XLA's own."""
+    """Returns the `jax.jit` options with which this precision is fastest on the devices; None for XLA's defaults."""
     return ONEDNN if precision == "bfloat16" and uses_onednn(mesh) else None
 
 
 def uses_onednn(mesh: Mesh) -> bool:
-    """Returns whether the devices are a CPU with bfloat16 units, under a JAX that can use it."""
+    """Returns whether the devices are a CPU with bfloat16 units that this JAX can use."""
     return has_bfloat16_units(mesh) and jax.__version_info__ >= ONEDNN_SINCE
 
 
 def needs_newer_jax(mesh: Mesh) -> bool:
-    """Returns whether the devices are a CPU with bfloat16 units, under a JAX that cannot use it."""
+    """Returns whether the devices are a CPU with bfloat16 units that this JAX is too old to use."""
     return has_bfloat16_units(mesh) and jax.__version_info__ < ONEDNN_SINCE
 
 
@@ -54,7 +54,7 @@ def has_bfloat16_units(mesh: Mesh) -> bool:
 
 @cache
 def cpu_flags() -> frozenset[str]:
-    """Returns the instruction set extensions of this machine's processor, as Linux names them; none elsewhere."""
+    """Returns the instruction set extensions of this machine's processor, as Linux names them; empty elsewhere."""
     try:
         lines = CPU_FLAGS.read_text().splitlines()
     except OSError:

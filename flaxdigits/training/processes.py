@@ -1,7 +1,7 @@
-"""Several processes of one training, on one machine or on many: how they meet, and what they agree on.
+"""Multi-process training, on one machine or many: how the processes connect, and what they agree on.
 
-All of them run the same steps on the same state; each reads its own part of every batch. What is decided by a clock, a
-signal or a measurement is decided once for all of them, and the first process alone writes the run directory.
+All of them run the same steps on the same state; each reads its own part of every batch. Decisions that depend on a
+clock, a signal or a measurement are made once for all of them, and only the first process writes the run directory.
 """
 
 from collections.abc import Iterator
@@ -24,19 +24,19 @@ LOST_AFTER = 30  # seconds without a sign of life, after which a process counts 
 
 
 def connect(coordinator: str | None = None, processes: int | None = None, process_id: int | None = None) -> None:
-    """Connects this process with the others of a training; before anything else of JAX is used.
+    """Connects this process to the others of a training run; must come before any other use of JAX.
 
     Args:
         coordinator: address and port of the first process, such as 10.0.0.1:1234. JAX finds this and the others by
             itself under SLURM, Open MPI, Kubernetes (with its `jobset` or indexed jobs) and on TPU pods.
-        processes: how many there are.
-        process_id: which of them this is, from 0.
+        processes: the number of processes.
+        process_id: the index of this process, from 0.
 
     Raises:
         DeviceError: if they cannot be found or reached.
     """
     global connected
-    jax.config.update("jax_enable_recoverability", True)  # or JAX aborts this process whenever another one is lost
+    jax.config.update("jax_enable_recoverability", True)  # otherwise JAX aborts this process when another one is lost
     bind = coordinator if coordinator and coordinator.startswith(LOOPBACK) else None  # JAX's default is all addresses
     try:
         jax.distributed.initialize(
@@ -64,10 +64,10 @@ def gathered(*values: int) -> np.ndarray:
 
 
 def wait_for_all(name: str) -> None:
-    """Returns when all processes have come here.
+    """Returns when all processes have reached this point.
 
     Args:
-        name: of the place, the same in all of them.
+        name: of the point, the same in all of them.
     """
     if jax.process_count() > 1:
         from jax.experimental import multihost_utils
@@ -76,17 +76,17 @@ def wait_for_all(name: str) -> None:
 
 
 def replicated(tree: T, sharding: NamedSharding) -> T:
-    """Returns arrays, the same in all processes, with a copy on each device of the sharding."""
+    """Returns arrays that are the same in all processes, with a copy on each device of the sharding."""
     if jax.process_count() == 1:
         return jax.device_put(tree, sharding)
-    # jax.device_put makes arrays of it whose shards cannot be read (JAX 0.10.2).
+    # jax.device_put would make arrays whose shards cannot be read (JAX 0.10.2).
     return jax.tree.map(
         lambda leaf: jax.make_array_from_callback(leaf.shape, sharding, np.asarray(leaf).__getitem__), tree
     )
 
 
 def on_this_process(tree: T) -> T:
-    """Returns arrays that every device has a copy of as arrays of one of this process's devices."""
+    """Returns replicated arrays as arrays on one of this process's devices."""
     return jax.tree.map(lambda leaf: leaf.addressable_data(0), tree)
 
 
@@ -101,7 +101,7 @@ def lost_processes(name: Path) -> Iterator[None]:
         yield
     except FlaxdigitsError:
         raise
-    except Exception as error:  # JAX's own, or one of Orbax's that has its text
+    except Exception as error:  # JAX's own, or one of Orbax's that quotes it
         reason = str(error).partition("\n")[0]
         if jax.process_count() == 1 or not any(sign in reason for sign in SIGNS_OF_LOSS):
             raise

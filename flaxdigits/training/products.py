@@ -1,11 +1,11 @@
 """A dense layer in bfloat16, faster on a CPU than XLA's own. The figures are in docs/speed.md.
 
-The gradient of the weights is a product of the inputs, transposed. oneDNN's and YNNPACK's kernels read rows: given
-transposed inputs, the one takes up to twice as long, and the other leaves the product to a loop of XLA's own.
+The weight gradient is a product with the transposed inputs. oneDNN's and YNNPACK's kernels read rows: given transposed
+inputs, oneDNN takes up to twice as long, and YNNPACK leaves the product to a loop of XLA's own.
 
-The gradient of the biases is a sum over the batch, for which XLA writes a copy in float32; oneDNN's product needs none.
+The bias gradient is a sum over the batch, for which XLA writes a copy in float32; oneDNN's product needs none.
 
-XLA rounds a kernel to bfloat16 at 27 GB/s; the same by integer operations runs at 40 GB/s, the memory's speed.
+XLA rounds a kernel to bfloat16 at 27 GB/s; integer operations do the same at 40 GB/s, the memory bandwidth.
 """
 
 from typing import Any, cast
@@ -16,10 +16,10 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, BFloat16, Float32, Shaped
 
-BLOCK_ROWS = 16  # transposed at a time, so that what is read stays in the first-level cache
+BLOCK_ROWS = 16  # transposed at a time, so that what is read stays in the L1 cache
 TILE_ROWS = 16  # of an AMX tile
-LARGE_KERNEL = 2**20  # weights; below, transposing the inputs takes longer than it saves
-LARGE_GRADIENT = 2**19  # elements; below, XLA computes the product for the sums by itself, from a copy in float32
+LARGE_KERNEL = 2**20  # weights; for fewer, transposing the inputs costs more time than it saves
+LARGE_GRADIENT = 2**19  # elements; for fewer, XLA computes the product for the sums itself, from a float32 copy
 
 
 class BFloat16Linear(nnx.Linear):
@@ -43,9 +43,9 @@ as_bfloat16.defvjp(lambda array: (as_bfloat16(array), None), lambda _, gradient:
 
 
 def rounded(array: Float32[Array, "*shape"]) -> BFloat16[Array, "*shape"]:
-    """Returns the nearest bfloat16 by operations on integers.
+    """Returns the nearest bfloat16, using integer operations.
 
-    A NaN must have 0 in its lower 16 bits, as arithmetic makes it: the rounding may carry others into a number.
+    A NaN must have 0 in its lower 16 bits, as those from arithmetic have: rounding may turn others into numbers.
     """
     bits = lax.bitcast_convert_type(array, jnp.uint32)
     nearest = (bits + jnp.uint32(0x7FFF) + ((bits >> 16) & jnp.uint32(1))) >> 16
@@ -79,7 +79,7 @@ large_dense.defvjp(_forward, _backward)
 
 
 def summed(array: Shaped[Array, "batch features"]) -> Shaped[Array, " features"]:
-    """Returns the sums over the batch, of large arrays on a CPU by a product with rows of ones."""
+    """Returns the sums over the batch; for large arrays on a CPU, by a product with rows of ones."""
     if array.size < LARGE_GRADIENT:
         return array.sum(axis=0)
     ones = jnp.ones((TILE_ROWS, len(array)), array.dtype)
@@ -87,7 +87,7 @@ def summed(array: Shaped[Array, "batch features"]) -> Shaped[Array, " features"]
 
 
 def transposed(array: Shaped[Array, "batch features"]) -> Shaped[Array, "features batch"]:
-    """Returns the transpose as an array in memory, in two passes that both read and write whole cache lines."""
+    """Returns the transpose, materialized in two passes that both read and write whole cache lines."""
     batch, features = array.shape
     if batch % BLOCK_ROWS:
         return lax.optimization_barrier(array.T)

@@ -1,4 +1,4 @@
-"""The record of what a run began with: its Provenance, in data.json."""
+"""Provenance: the record of what a run began with, in data.json."""
 
 import json
 from dataclasses import asdict, dataclass, replace
@@ -25,17 +25,17 @@ class Provenance:
     sha256: str  # of all digits: the images' bytes followed by the labels' bytes
     digits: int
     trained_on: int  # of these; the others are held out
-    examples: int  # of an epoch: these, and the added pictures
+    examples: int  # in an epoch: these and the added pictures
     added_sha256: str  # of the added pictures and their labels; empty without any
     rows_in_mnist_test: int  # how many of MNIST's 10,000 test images are in the data, pixel for pixel
     held_out_sha256: str  # of the held-out digits, which also depend on the writers; empty without validation
-    initial_sha256: str  # of the model whose weights it starts from; empty without one
+    initial_sha256: str  # of the model whose weights the run starts from; empty without one
     config: dict[str, Any]
-    jax: str  # version; another one may round differently
+    jax: str  # version; other versions may round differently
 
     @classmethod
     def of(cls, examples: "Examples", held_out: Digits | None, config: TrainConfig, initial_sha256: str = "") -> Self:
-        """Describes a training. The embedded training set is known to share no image with the test set."""
+        """Describes a training run. The embedded training set is known to share no image with the test set."""
         digits = examples.digits
         shared = 0 if digits.name == MNIST_TRAIN else digits.count_shared(load(MNIST_TEST))
         return cls(
@@ -53,26 +53,26 @@ class Provenance:
         )
 
     def check_added(self, run: Run, examples: "Examples") -> None:
-        """Checks that a run goes on with the added pictures that it began with.
+        """Checks that a run resumes with the added pictures that it began with.
 
         Raises:
-            RunError: if they are made otherwise now.
+            RunError: if they would now differ.
         """
         if self.added_sha256 and examples.added_sha256 != self.added_sha256:
             problem = "other pictures would be added to its digits than when it began"
             raise RunError(run.path, problem, "flaxdigits, NumPy or Pillow is of another version")
 
     def check_initial(self, run: Run, sha256: str) -> None:
-        """Checks that a run which has no checkpoint starts from the model that it began with.
+        """Checks that a run without a checkpoint still starts from the model that it began with.
 
         Raises:
-            RunError: if that is another file now.
+            RunError: if the model has changed.
         """
         if sha256 != self.initial_sha256:
             raise RunError(run.path, "the model whose weights it starts from has changed", "begin a new run")
 
     def check(self, run: Run, digits: Digits, held_out: Digits | None, config: TrainConfig) -> None:
-        """Checks that a run can go on with these digits and this configuration.
+        """Checks that a run can resume with these digits and this configuration.
 
         Raises:
             RunError: naming the difference.
@@ -88,7 +88,7 @@ class Provenance:
             raise RunError(run.path, problem, "the writers differ")
 
     def begun_config(self, run: Run) -> TrainConfig:
-        """Returns the configuration that the run began with; fields that are newer than it have their defaults."""
+        """Returns the configuration that the run began with; fields newer than the run have their defaults."""
         try:
             return TrainConfig.from_dict(self.config)
         except ConfigError as error:
@@ -122,7 +122,7 @@ def load_again(run: Run, config: TrainConfig) -> Digits:
     """Returns the digits of a run, from the source in its configuration.
 
     Raises:
-        DataError: if they are not there any more, saying where to name their new place.
+        DataError: if they are no longer there; it says where to set their new path.
     """
     try:
         return load(config.data)

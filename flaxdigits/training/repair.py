@@ -1,4 +1,4 @@
-"""The repair of a run directory: damaged files are restored from each other and from the checkpoint."""
+"""Repairs a run directory: restores damaged files from each other and from the checkpoint."""
 
 import os
 import tomllib
@@ -13,10 +13,10 @@ from flaxdigits.training.records import Provenance
 
 
 def repair(run: Run) -> None:
-    """Restores data.json from the newest checkpoint, and config.toml from data.json, where these cannot be read.
+    """Restores data.json from the newest checkpoint, and config.toml from data.json, if they cannot be read.
 
-    A damaged file is kept under another name, and a RunWarning says so. history.csv is restored when the training
-    goes on, as the checkpoint has it.
+    A damaged file is kept under another name, and a RunWarning says so. history.csv is restored from the checkpoint
+    when training resumes.
 
     Raises:
         RunError: if data.json is damaged and no checkpoint has it.
@@ -31,9 +31,9 @@ def repair(run: Run) -> None:
 
 
 def restore_data(run: Run) -> bool:
-    """Restores data.json where the newest checkpoint has another one, and returns whether it did.
+    """Restores data.json if it differs from the newest checkpoint's, and returns whether it did.
 
-    Nothing changes it while a run is trained, so what differs is damaged.
+    Training never changes it, so a file that differs is damaged.
     """
     saved = saved_files(run.checkpoints).get(run.data.name)
     if saved is None or (run.data.exists() and run.data.read_bytes() == saved.encode()):
@@ -43,7 +43,7 @@ def restore_data(run: Run) -> bool:
 
 
 def is_toml(path: Path) -> bool:
-    """Returns whether a file is TOML, and not empty; an edit that was cut off may still be."""
+    """Returns whether a file is TOML and not empty; a truncated file may still be."""
     try:
         return bool(tomllib.loads(path.read_text(encoding="utf-8")))
     except (UnicodeDecodeError, tomllib.TOMLDecodeError):
@@ -51,7 +51,7 @@ def is_toml(path: Path) -> bool:
 
 
 def replace_damaged(path: Path, text: str, source: str) -> None:
-    """Writes a file anew; what was there is kept, with `.damaged` after its name."""
+    """Rewrites a file; the old one is kept, with `.damaged` appended to its name."""
     damaged = path.with_name(f"{path.name}.damaged")
     if path.exists():
         os.replace(path, damaged)

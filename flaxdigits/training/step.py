@@ -21,21 +21,21 @@ from flaxdigits.training.model import Params, Variables, logits_of, merge, split
 from flaxdigits.training.precision import compiler_options
 
 Batch = tuple[UInt8[Array, "batch 28 28"], UInt8[Array, " batch"]]  # images and labels
-Take = Callable[[tuple[Array, ...], Int[Array, ""], int], Batch]  # of arrays, the batch's number in its epoch, its size
+Take = Callable[[tuple[Array, ...], Int[Array, ""], int], Batch]  # arrays, the batch's index in its epoch, its size
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class TrainState:
-    """The state of a training, which a checkpoint holds."""
+    """The training state, which a checkpoint holds."""
 
     params: Params
     variables: Variables  # of the module, other than its parameters
     opt_state: PyTree
     ema: Params | None  # exponential moving average of params; None without averaging
     step: Int[Array, ""]  # steps taken
-    loss_sum: Float[Array, ""]  # over the steps of the present epoch
-    correct: Int[Array, ""]  # digits classified correctly in the present epoch
+    loss_sum: Float[Array, ""]  # over the steps of the current epoch
+    correct: Int[Array, ""]  # digits classified correctly in the current epoch
 
     @property
     def final_params(self) -> Params:
@@ -64,7 +64,7 @@ def init_state(model: nnx.Module, config: TrainConfig, steps_per_epoch: int) -> 
 def make_schedule(config: TrainConfig, steps_per_epoch: int) -> optax.Schedule:
     """Returns the learning rate as a function of the step: linear warm-up, then constant or a cosine to 0.
 
-    The warm-up takes at most half of the training, so that short ones have a decay too.
+    The warm-up takes at most half of the steps, so that short runs have a decay too.
     """
     steps = config.epochs * steps_per_epoch
     warmup = min(round(config.warmup_epochs * steps_per_epoch), steps // 2)
@@ -87,16 +87,16 @@ def make_advance(
 ) -> jax.stages.Wrapped:
     """Returns a jitted function that takes the steps from `state.step` to `last`, all in one epoch.
 
-    It gathers, augments and steps in one loop on the device, with the old state donated. `last` is data, not
-    a constant, so a whole epoch and a part of one run the same machine code and give the same bits.
+    It gathers, augments and steps in one loop on the device, with the old state donated. `last` is traced, not
+    static, so a whole epoch and a part of one run the same machine code and give the same bits.
 
     Args:
         graph: the structure of the network.
-        config: of the training.
-        steps_per_epoch: counted with a short last batch.
-        key: of the augmentation.
-        mesh: over which each batch is divided.
-        take: a batch from the arrays that are on the devices.
+        config: the training configuration.
+        steps_per_epoch: the number of steps, including a short last batch.
+        key: the random key of the augmentation.
+        mesh: the devices over which each batch is divided.
+        take: takes a batch from the arrays on the devices.
     """
     optimizer = make_optimizer(config, steps_per_epoch)
 
@@ -121,26 +121,26 @@ def make_advance(
 def epoch_order(key: Key[Array, ""], epoch: int, count: int) -> Int[np.ndarray, " count"]:
     """Returns the order of the digits in an epoch, counted from 0, int32.
 
-    By NumPy, whose RandomState is frozen (NEP 19); for 10 million `jax.random.permutation` takes 4.3 s on a CPU.
+    Uses NumPy, whose RandomState is frozen (NEP 19); for 10 million, `jax.random.permutation` takes 4.3 s on a CPU.
     """
     random = np.random.RandomState([*jax.random.key_data(key).tolist(), epoch])
     return random.permutation(np.arange(count, dtype=np.int32))
 
 
 def begin_epoch(state: TrainState, begins: Array) -> TrainState:
-    """Returns the state with the epoch's sums set to 0 where one begins."""
+    """Returns the state, with the epoch's sums reset to 0 if an epoch begins."""
     return replace(state, loss_sum=jnp.where(begins, 0, state.loss_sum), correct=jnp.where(begins, 0, state.correct))
 
 
 def take_rows(arrays: tuple[Array, ...], batch: Int[Array, ""], size: int) -> Batch:
-    """Returns one batch of all digits: of images, labels, and the rows in the order of the epoch."""
+    """Returns one batch from all digits, given as images, labels, and the order of rows in the epoch."""
     images, labels, order = arrays
     rows = batch_rows(order, batch, size)
     return images[rows], labels[rows]
 
 
 def take_batch(arrays: tuple[Array, ...], batch: Int[Array, ""], _: int) -> Batch:
-    """Returns one batch of a chunk of them: of images [batches, size, 28, 28] and labels [batches, size]."""
+    """Returns one batch from a chunk, given as images [batches, size, 28, 28] and labels [batches, size]."""
     images, labels = arrays
     return images[batch % len(images)], labels[batch % len(labels)]
 
@@ -165,7 +165,7 @@ def train_step(
     (value, (logits, variables)), gradients = jax.value_and_grad(loss, has_aux=True)(state.params)
     updates, opt_state = optimizer.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
-    # A sum of floats, as the gradients: one all-reduce for all. Two at once may overtake each other on a CPU (gloo).
+    # A float sum, like the gradients, to share one all-reduce: two at once may be reordered on a CPU (gloo).
     right = (logits.argmax(axis=1) == labels).sum(dtype=jnp.float32)
     return TrainState(
         params=params,
@@ -194,7 +194,7 @@ def loss_fn(
 
 
 def update_ema(ema: Params | None, params: Params, step: Int[Array, ""], decay: float, ramp: int) -> Params | None:
-    """Returns the average moved toward the new parameters; None stays None. A ramp of 1 forgets nothing early."""
+    """Returns the average moved toward the new parameters; None stays None. A ramp of 1 has no effect."""
     if ema is None:
         return None
     return optax.incremental_update(params, ema, 1 - jnp.minimum(decay, (1 + step) / (ramp + step)))

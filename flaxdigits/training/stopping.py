@@ -1,4 +1,4 @@
-"""How a training is asked to stop: by its caller, or by Ctrl-C."""
+"""Requests to stop training, by the caller or by Ctrl-C."""
 
 import signal
 import threading
@@ -9,7 +9,7 @@ from flaxdigits.training.loop import ShouldStop
 
 
 class Stop:
-    """Whether a training is asked to stop, by its caller or by Ctrl-C."""
+    """Whether training was asked to stop, by the caller or by Ctrl-C."""
 
     def __init__(self, should_stop: ShouldStop | None) -> None:
         self._should_stop = should_stop or (lambda: False)
@@ -21,9 +21,9 @@ class Stop:
 
     @contextmanager
     def on_interrupt(self) -> Iterator[None]:
-        """Makes Ctrl-C, as in a notebook, stop the training after the present slice of work; a second one, at once.
+        """Makes Ctrl-C, as in a notebook, stop training after the current slice of work, and a second one at once.
 
-        Raised as an exception while JAX compiles or computes, it would be lost, or crash.
+        An exception raised while JAX compiles or computes would be lost, or crash.
         """
         is_main = threading.current_thread() is threading.main_thread()
         if not is_main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:

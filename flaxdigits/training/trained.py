@@ -1,4 +1,4 @@
-"""The trained network of a run, as its newest checkpoint has it."""
+"""The trained network of a run, from its newest checkpoint."""
 
 from dataclasses import replace
 from typing import NamedTuple
@@ -20,8 +20,8 @@ class Trained(NamedTuple):
     """A trained network.
 
     Attributes:
-        config: of the training, but for float32.
-        model: in float32 and evaluation mode.
+        config: the training configuration, except that the precision is float32.
+        model: the network, in float32 and in evaluation mode.
         reports: of the epochs up to the checkpoint.
     """
 

@@ -1,4 +1,4 @@
-"""Validation on held-out digits, temperature scaling, and the threshold of what counts as a digit."""
+"""Validation on held-out digits, temperature scaling, and the threshold for what counts as a digit."""
 
 import math
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from flaxdigits.data.digits import Digits
 from flaxdigits.training.model import predict_logits
 
 REFUSED = 0.01  # share of the held-out digits below the threshold of digitness
-MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0  # a few digits without an error would ask for 0
+MIN_TEMPERATURE, MAX_TEMPERATURE = 0.2, 5.0  # a few digits without an error would give 0
 
 
 class Validation(NamedTuple):
@@ -20,7 +20,7 @@ class Validation(NamedTuple):
 
     loss: float = math.nan  # mean cross-entropy, nats
     accuracy: float = math.nan  # 0..1
-    temperature: float = math.nan  # of least loss
+    temperature: float = math.nan  # that minimises the loss
     digitness_threshold: float = math.nan  # refuses 1% of the digits
 
 
@@ -46,7 +46,7 @@ def digitness(logits: Float[np.ndarray, "n outputs"]) -> Float[np.ndarray, " n"]
 
 def mean_loss(logits: Float[np.ndarray, "n 10"], labels: UInt8[np.ndarray, " n"]) -> float:
     """Returns the mean cross-entropy in nats."""
-    from scipy.special import log_softmax  # SciPy takes a second to import, which the first step has not to wait for
+    from scipy.special import log_softmax  # SciPy takes a second to import, which the first step need not wait for
 
     return float(-log_softmax(logits, axis=1)[np.arange(len(labels)), labels].mean())
 

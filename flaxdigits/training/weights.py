@@ -1,4 +1,4 @@
-"""Weights: the dense layers of an .onnx file of this project, for a training that starts from them."""
+"""Weights: the dense layers of an .onnx file exported by this project, as the start of training."""
 
 import hashlib
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ FOREIGN = "not a dense network that flaxdigits has exported"
 
 @dataclass(frozen=True, eq=False)
 class Weights:
-    """A dense network as a file has it.
+    """A dense network, as stored in a file.
 
     Attributes:
         layers: kernel, float32 [inputs, outputs], and bias, float32 [outputs], of each layer; those of the last give
@@ -41,10 +41,10 @@ class Weights:
 
 
 def read_weights(path: Path) -> Weights:
-    """Reads the weights of a model that flaxdigits has exported, of float16 or int8 ones as they were rounded.
+    """Reads the weights of a model that flaxdigits has exported; float16 and int8 weights stay rounded.
 
     Raises:
-        ModelError: if the file breaks the contract, or is no stack of dense layers.
+        ModelError: if the file breaks the contract, or is not a stack of dense layers.
     """
     violations = Inspection.of(path).violations
     if violations:
@@ -59,7 +59,7 @@ def read_weights(path: Path) -> Weights:
         found = Weights(layers, *figures, hashlib.sha256(content).hexdigest())
     except (KeyError, IndexError, ValueError) as error:
         raise ModelError(f"{path}: {FOREIGN}", "train one") from error
-    if properties.get("name") != NAME:  # which tells that there are ReLUs between its layers
+    if properties.get("name") != NAME:  # which implies ReLUs between its layers
         raise ModelError(f"{path}: {FOREIGN}, but {properties.get('name')!r}", "train one")
     if not all(np.isfinite(array).all() for layer in layers for array in layer):
         raise ModelError(f"{path}: expected finite weights, got NaN or infinity")
@@ -71,7 +71,7 @@ def read_weights(path: Path) -> Weights:
 
 
 def constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
-    """Returns the constants of a graph by name, float32 where it casts or dequantizes them."""
+    """Returns the constants of a graph by name, as float32 where the graph casts or dequantizes them."""
     values = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type in ("Cast", "DequantizeLinear") and set(node.input) <= values.keys():

@@ -1,1 +1,1 @@
-"""Faults injected into real trainings: signals, disks, damage, each at a random moment. `just faults` runs them all."""
+"""Faults injected into real runs: signals, disks, damage, each at a random moment. `just faults` runs them all."""

@@ -16,8 +16,8 @@ from faults.injections import FAULTS, Fault
 from faults.trial import Trials, remove
 from flaxdigits.runs import Run
 
-IN_ONE_RUN = 4  # injections, at most, before a run is brought to its end and compared
-ATTEMPTS = 20  # without one injection, after which a fault is left out: its means are not here
+IN_ONE_RUN = 4  # injections, at most, before a run is finished and compared
+ATTEMPTS = 20  # without one injection, after which a fault is skipped: its tools are missing here
 
 
 def main() -> None:

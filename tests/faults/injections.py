@@ -1,6 +1,6 @@
-"""The faults. Each is a function that disturbs a run, of which the same command then has to make a whole one.
+"""The faults. Each is a function that disturbs a run, which the same command must then be able to complete.
 
-It returns what the user saw, a line for each injection; none where the run had ended before the fault came.
+It returns what the user saw, a line for each injection; empty if the run had ended before the fault.
 """
 
 import shutil
@@ -40,7 +40,7 @@ def killed(trials: Trials, run: Run) -> list[str]:
 
 
 def asked(kind: signal.Signals) -> Fault:
-    """Returns the fault of a signal that asks to stop; before the training listens, Python ends at once."""
+    """Returns the fault of a signal that requests a stop; before the program handles it, Python ends at once."""
 
     def fault(trials: Trials, run: Run) -> list[str]:
         process = trials.start(run)
@@ -76,7 +76,7 @@ def asked_twice(trials: Trials, run: Run) -> list[str]:
 
 @contextmanager
 def small_disk(run: Run) -> Iterator[Path]:
-    """A file system of its own under the run directory."""
+    """A separate file system for the run directory."""
     run.path.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={MEGABYTES}m", "tmpfs", run.path], check=True)
     try:
@@ -102,7 +102,7 @@ def full_disk(trials: Trials, run: Run) -> list[str]:
 
 
 def read_only(trials: Trials, run: Run) -> list[str]:
-    """A disk that becomes read-only, as Linux does it after an error."""
+    """A disk that becomes read-only, as on Linux after an error."""
     with small_disk(run) as disk:
         process = trials.start(run)
         trials.wait()
@@ -146,7 +146,7 @@ def damaged_checkpoint(trials: Trials, run: Run) -> list[str]:
     damage(chosen, trials.random.choice(DAMAGES), trials.random)
     if len(saved_steps(run.checkpoints)) > 1:
         return [trials.finish(run) or "(nothing: the file is not needed)"]
-    process = trials.start(run)  # there is no other one: as the message says, the training begins anew
+    process = trials.start(run)  # there is no other one: as the message says, training starts over
     _, stderr = process.communicate(timeout=600)
     if process.returncode == 0:
         return ["(nothing: the file is not needed)"]
@@ -176,7 +176,7 @@ def damaged_file(trials: Trials, run: Run) -> list[str]:
 
 
 def changed_configuration(trials: Trials, run: Run) -> list[str]:
-    """A configuration that is not the one that the run began with."""
+    """A configuration other than the one that the run began with."""
     killed(trials, run)
     if not run.config.exists():
         return []
@@ -189,7 +189,7 @@ def changed_configuration(trials: Trials, run: Run) -> list[str]:
 
 
 def second_training(trials: Trials, run: Run) -> list[str]:
-    """Another training in the same run directory."""
+    """A second training process in the same run directory."""
     first = trials.start(run)
     while not (run.path / ".lock").exists() and first.poll() is None:
         time.sleep(0.05)
@@ -214,13 +214,13 @@ def jumping_clock(trials: Trials, run: Run) -> list[str]:
         days = trials.random.randint(-4000, 4000)
         clock.write_text(f"{days:+d}d")
         jumps.append("(nothing)")
-    if process.wait():  # Orbax measures its patience by this clock
+    if process.wait():  # Orbax's timeouts use this clock
         jumps[-1:] = [failure(process)]
     return jumps
 
 
 def longer_history(trials: Trials, run: Run) -> list[str]:
-    """history.csv with rows that the checkpoint has not, as after a power cut."""
+    """history.csv with rows that the checkpoint does not have, as after a power cut."""
     killed(trials, run)
     if not run.history.exists():
         return []
@@ -230,7 +230,7 @@ def longer_history(trials: Trials, run: Run) -> list[str]:
 
 
 def lost_loss(trials: Trials, run: Run) -> list[str]:
-    """A gradient that becomes infinite. What is left must be finite; the run itself is lost."""
+    """A gradient that becomes infinite. What was saved must be finite; the run itself is lost."""
     seen = trials.fail(run, "--learning-rate", "1e30")
     assert "became" in seen, seen
     if saved_steps(run.checkpoints):

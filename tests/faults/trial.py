@@ -1,4 +1,4 @@
-"""A training in a process of its own, and whether what a fault left of it ends as an undisturbed one does."""
+"""A training run in a process of its own, and whether it ends like an undisturbed one after a fault."""
 
 import os
 import random
@@ -24,21 +24,21 @@ batch_size = 64
 validation = 0.2
 added_pictures = 0
 checkpoint_seconds = 0
-"""  # a checkpoint after each slice of work, so that a moment is rarely without one being written
+"""  # a checkpoint after each slice of work, so that one is being written at almost any moment
 DIGITS = 3000
 TRAIN = [sys.executable, "-m", "flaxdigits_cli.main", "train", "--config", "config.toml", "--if-exists", "resume"]
 PIPES = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-TIMINGS = ["seconds", "images_per_second"]  # of history.csv, which no two trainings share
+TIMINGS = ["seconds", "images_per_second"]  # of history.csv, which differ between any two runs
 
 
 @dataclass
 class Trials:
-    """Trainings of one configuration in a folder, and the undisturbed one that they are compared with.
+    """Training runs of one configuration in a folder, and the undisturbed run that they are compared with.
 
     Attributes:
-        folder: with the digits and the configuration.
-        random: of the moments and the places.
-        seconds: that the undisturbed training took.
+        folder: the folder with the digits and the configuration.
+        random: chooses the moments and the places of faults.
+        seconds: the duration of the undisturbed run.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class Trials:
         return Run(self.folder / "whole")
 
     def prepare(self) -> None:
-        """Makes the digits, and trains the undisturbed run twice: the second time as the others, already compiled."""
+        """Writes the digits, and trains the undisturbed run twice: the second time compiled already, as the others."""
         digits = flaxdigits.load()[:DIGITS]
         np.savez(self.folder / "digits.npz", images=digits.images, labels=digits.labels)
         (self.folder / "config.toml").write_text(CONFIG)
@@ -62,20 +62,20 @@ class Trials:
             self.seconds = time.monotonic() - began
 
     def start(self, run: Run, *words: str, **variables: str) -> subprocess.Popen:
-        """Begins the run, or goes on with it."""
+        """Starts or resumes the run."""
         command = [*TRAIN, "--out", str(run), *words]
         return subprocess.Popen(command, cwd=self.folder, env=self.environment | variables, **PIPES)
 
     def wait(self) -> None:
-        """Waits for a random moment of an undisturbed training, its start included."""
+        """Waits for a random moment within the duration of an undisturbed run, startup included."""
         time.sleep(self.random.uniform(0, self.seconds))
 
     def fail(self, run: Run, *words: str) -> str:
-        """Runs the command, which has to fail in one line, and returns this line."""
+        """Runs the command, which must fail with one line, and returns this line."""
         return failure(self.start(run, *words))
 
     def finish(self, run: Run) -> str:
-        """Runs the command to its end, and returns what it noted beside its epochs."""
+        """Runs the command to its end, and returns the notes that it printed besides its epochs."""
         process = self.start(run)
         _, stderr = process.communicate(timeout=600)
         assert process.returncode == 0, f"the run does not go on: {stderr}"
@@ -89,7 +89,7 @@ class Trials:
 
 
 def failure(process: subprocess.Popen) -> str:
-    """Waits for a process that has to fail in one line, and returns this line."""
+    """Waits for a process that must fail with one line, and returns this line."""
     _, stderr = process.communicate(timeout=120)
     assert "Traceback" not in stderr, stderr
     assert process.returncode == 1, f"exit code {process.returncode}: {stderr}"
@@ -105,7 +105,7 @@ def newest_checkpoint(run: Run) -> Path | None:
 
 
 def damage(path: Path, how: str, chosen: random.Random) -> None:
-    """Damages a file: flips a bit, cuts it off, empties it, or removes it."""
+    """Damages a file: flips a bit, truncates it, empties it, or removes it."""
     content = bytearray(path.read_bytes())
     if how == "removed":
         path.unlink()
@@ -119,5 +119,5 @@ def damage(path: Path, how: str, chosen: random.Random) -> None:
 
 
 def remove(run: Run) -> None:
-    """Removes a run that was compared."""
+    """Removes a run that has been compared."""
     shutil.rmtree(run.path, ignore_errors=True)

@@ -18,19 +18,19 @@ from fuzzing.readers import READERS
 
 TIME_LIMIT = 60.0  # seconds an input may take
 MEMORY_LIMIT = 3 * 2**30  # bytes an input may take on top of what the process had
-RESTART = 2000  # inputs that a process reads, so that what leaks is seen but does not add up
-SHARES = {"page": 0.3}  # of the inputs, for what takes longest
+RESTART = 2000  # inputs that a process reads, so that leaks are seen but do not add up
+SHARES = {"page": 0.3}  # of the inputs, for the slowest reader
 
 
 class Worker:
-    """A process that reads, started again when it was ended."""
+    """A reading process, restarted after it has ended."""
 
     def __init__(self, reader: str, folder: Path) -> None:
         self.reader, self.folder = reader, folder
         self.process: subprocess.Popen[str] | None = None
 
     def read(self, path: Path) -> dict[str, Any]:
-        """Returns what came of a path; a crash or a hang is a defect, and ends the process."""
+        """Returns the outcome of a path; a crash or a hang is a defect, and ends the process."""
         process = self.process or self.start()
         assert process.stdin
         assert process.stdout
@@ -61,14 +61,14 @@ class Worker:
 
 @dataclass
 class Tally:
-    """What came of a reader's inputs."""
+    """The outcomes of a reader's inputs."""
 
     reader: str
     outcomes: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
     slowest: float = 0.0
     memory: int = 0
-    defects: dict[str, list[int]] = field(default_factory=dict)  # the numbers of the inputs, by what was found
+    defects: dict[str, list[int]] = field(default_factory=dict)  # the numbers of the inputs, by defect
 
     def add(self, number: int, found: dict[str, Any]) -> None:
         """Counts an input."""
@@ -92,7 +92,7 @@ HEAD = """\
 
 
 def fuzz(reader: str, count: int, seed: int, keep: Path) -> Tally:
-    """Gives a reader so many inputs; keeps those with a defect."""
+    """Gives a reader `count` inputs; keeps those with a defect."""
     tally = Tally(reader)
     with tempfile.TemporaryDirectory() as scratch:
         worker = Worker(reader, Path(scratch))

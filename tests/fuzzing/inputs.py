@@ -1,4 +1,4 @@
-"""The inputs of a reader by number: hostile ones made by hand first, then damaged valid ones."""
+"""The inputs of a reader by number: handmade hostile ones first, then damaged valid ones."""
 
 import random
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from fuzzing import mutations, seeds
 
 Content = bytes | dict[str, bytes]  # of a file, or of the files of a folder
 
-BOMB = 2**29  # bytes, of which half a megabyte is left when they are packed
+BOMB = 2**29  # bytes, which compress to half a megabyte
 
 
 @cache
@@ -33,7 +33,7 @@ def valid(reader: str) -> list[Content]:
 
 @cache
 def hostile(reader: str) -> list[Content]:
-    """Returns files made by hand: bombs, endless loops, sizes of terabytes, and others that no chance would find."""
+    """Returns handmade files: bombs, endless loops, sizes of terabytes, and others that chance would not find."""
     makers: dict[str, Callable[[], list[Content]]] = {
         "csv": long_lines, "idx": large_headers, "npz": large_arrays, "zip": zip_bombs, "gzip": gzip_bombs,
         "picture": bomb_pictures, "page": bomb_pictures, "toml": nested_tables, "golden": nested_lists,
@@ -52,7 +52,7 @@ def long_lines() -> list[bytes]:
 
 
 def large_headers() -> list[bytes]:
-    """Returns IDX files that promise more than there is, or nothing."""
+    """Returns IDX files that declare more data than they hold, or none."""
     return [bytes([0, 0, 8, 3]) + sizes * 3 for sizes in (b"\xff" * 4, bytes(4))]
 
 
@@ -82,13 +82,13 @@ def gzip_bombs() -> list[bytes]:
 
 
 def nested_tables() -> list[bytes]:
-    """Returns TOML of many brackets, braces, dots and digits."""
+    """Returns TOML with many brackets, braces, dots and digits."""
     dots = [b".".join([b"a"] * count) + b" = 1" for count in (10**5, 8000)]
     return [b"a = " + b"[" * 10**5, b"a = " + b"[" * 9000, b"a = " + b"{a=" * 4000, b"seed = " + b"1" * 10**7, *dots]
 
 
 def nested_lists() -> list[dict[str, bytes]]:
-    """Returns golden vectors of many brackets and digits."""
+    """Returns golden vectors with many brackets and digits."""
     return [{"golden.json": text * 10**6, "pixels.bin": b""} for text in (b"[", b"1", b'{"a":')]
 
 
@@ -112,7 +112,7 @@ def bomb_pictures() -> list[bytes]:
 
 
 def hostile_models() -> list[bytes]:
-    """Returns models that never end, ask for terabytes, or answer otherwise than they declare."""
+    """Returns models that never end, request terabytes, or return something other than they declare."""
     sizes = [
         (kind, size) for kind in ("ConstantOfShape", "Expand", "Tile", "Range", "Pad") for size in (10**12, 3 * 10**9)
     ]
@@ -135,13 +135,13 @@ CHANGES: dict[str, Callable] = {
 
 
 def make(reader: str, number: int, seed: int) -> Content:
-    """Returns the input of a number: the hostile ones, the valid ones, then damaged ones."""
+    """Returns the input with this number: first the hostile ones, then valid ones, then damaged ones."""
     first = [*hostile(reader), *valid(reader)]
     return first[number] if number < len(first) else damaged(reader, number, seed)
 
 
 def damaged(reader: str, number: int, seed: int) -> Content:
-    """Returns a damaged file, which the reader, the number and the seed decide."""
+    """Returns a damaged file, determined by the reader, the number and the seed."""
     rng = random.Random(f"{seed} {reader} {number}")
     return CHANGES[reader](rng.choice(valid(reader)), rng)
 

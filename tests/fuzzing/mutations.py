@@ -1,4 +1,4 @@
-"""Mutations: from a valid file, a damaged one; any bytes first, then what knows the form."""
+"""Mutations: make a damaged file from a valid one, of any bytes first, then with knowledge of its format."""
 
 import gzip
 import json
@@ -59,7 +59,7 @@ NAMES = (
 
 
 def damage(content: bytes, rng: random.Random) -> bytes:
-    """Returns bytes with one to four changes of any place."""
+    """Returns bytes with one to four changes at random places."""
     changed = bytearray(content)
     for _ in range(rng.choice((1, 1, 1, 2, 4))):
         at = rng.randrange(max(1, min(len(changed), rng.choice((32, 512, 2**30)))))
@@ -84,7 +84,7 @@ def damage(content: bytes, rng: random.Random) -> bytes:
 
 
 def csv(content: bytes, rng: random.Random) -> bytes:
-    """Returns a table with other cells, rows or line ends."""
+    """Returns a table with changed cells, rows or line ends."""
     text = content.decode()
     match rng.randrange(7):
         case 0:
@@ -149,7 +149,7 @@ def npy_header(rng: random.Random) -> str:
 
 
 def archive(content: bytes, rng: random.Random) -> bytes:
-    """Returns a zip with other names, damaged or nested files, links, or the wrong sizes stated."""
+    """Returns a zip with other names, damaged or nested files, links, or wrong declared sizes."""
     if rng.random() < 0.3:
         return damage(content, rng)
     files = unpacked(content)
@@ -169,7 +169,7 @@ def archive(content: bytes, rng: random.Random) -> bytes:
 
 
 def zip_with_other_fields(content: bytes, rng: random.Random) -> bytes:
-    """Returns a zip whose headers state other sizes, methods, flags or attributes, the same way in each."""
+    """Returns a zip whose headers declare other sizes, methods, flags or attributes, the same way in each."""
     changed = bytearray(content)
     field, number = rng.choice((8, 10, 16, 20, 24, 28, 38, 42)), struct.pack("<I", rng.choice(NUMBERS))
     for found in re.finditer(rb"PK\x01\x02", content):
@@ -216,7 +216,7 @@ def gzipped(content: bytes, rng: random.Random) -> bytes:
 
 
 def picture(content: bytes, rng: random.Random) -> bytes:
-    """Returns a damaged picture; of a PNG the chunks are changed, with checksums that hold."""
+    """Returns a damaged picture; in a PNG the chunks are changed, with valid checksums."""
     if not content.startswith(b"\x89PNG") or rng.random() < 0.3:
         return damage(content, rng)
     chunks = png_chunks(content)
@@ -314,7 +314,7 @@ def golden(files: dict[str, bytes], rng: random.Random) -> dict[str, bytes]:
 
 
 def onnx(content: bytes, rng: random.Random) -> bytes:
-    """Returns a model with other operators, wires, shapes, types or attributes; or damaged bytes."""
+    """Returns a model with other operators, connections, shapes, types or attributes; or damaged bytes."""
     from onnx import load_model_from_string
 
     if rng.random() < 0.4:

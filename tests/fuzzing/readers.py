@@ -21,7 +21,7 @@ recognizer.DEADLINE = 5.0  # seconds in place of minutes
 
 
 class WrongValueError(Exception):
-    """A reader returned what it must not."""
+    """A reader returned what it must not return."""
 
 
 def require(holds: object, what: str) -> None:
@@ -75,7 +75,7 @@ def read_config(path: Path) -> None:
 
 
 def read_model(path: Path) -> None:
-    """Loads a model and lets it read digits, one and several."""
+    """Loads a model and reads digits with it: none, one and several."""
     model = Recognizer(path, CPU, threads=1)
     images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), np.uint8)
     for count in (0, 1, 3):

@@ -1,4 +1,4 @@
-"""Valid files of every reader, from which the damaged ones are made; and hostile ones, made by hand."""
+"""Valid files for every reader, from which the damaged ones are made; and handmade hostile ones."""
 
 import gzip
 import io
@@ -94,7 +94,7 @@ def pictures() -> list[bytes]:
     for form in PICTURE_FORMATS:
         for mode in ("L", "RGB", "1", "RGBA", "P", "I;16", "F"):
             try:
-                with warnings.catch_warnings(action="ignore"):  # some modes are about to go
+                with warnings.catch_warnings(action="ignore"):  # some modes are deprecated
                     found.append(encode(0, form, mode))
             except (OSError, KeyError, ValueError):  # Pillow does not write this mode, or this format, here
                 continue
@@ -118,7 +118,7 @@ def golden() -> list[dict[str, bytes]]:
 
 
 def model(nodes: list, constants: dict[str, np.ndarray], classes: object = 10, weights: bool = True) -> ModelProto:
-    """Returns a model with softmax(pixels @ weights) as `p` and its digit as `d`; `nodes` make the outputs of these."""
+    """Returns a model with softmax(pixels @ weights) as `p` and its digit as `d`; `nodes` make outputs from these."""
     base = [
         helper.make_node("Cast", ["pixels"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("Flatten", ["floats"], ["flat"]),
@@ -143,13 +143,13 @@ def model(nodes: list, constants: dict[str, np.ndarray], classes: object = 10, w
 
 
 def honest_models() -> list[bytes]:
-    """Returns models that keep the contract, small enough that each damage meets what matters."""
+    """Returns models that satisfy the contract, so small that any damage hits something that matters."""
     mean = helper.make_node("ReduceMax", ["p"], ["digitness"], axes=[1], keepdims=0)
     return [model([], {}).SerializeToString(), model([mean], {}).SerializeToString()]
 
 
 def scaled(kind: str, size: int) -> bytes:
-    """Returns a model of 32 kB that asks for `size` floats."""
+    """Returns a model of 32 kB that requests `size` floats."""
     node = helper.make_node
     before = {
         "ConstantOfShape": [node("ConstantOfShape", ["sizes"], ["large"])],
@@ -189,7 +189,7 @@ def endless() -> bytes:
 
 
 def liars() -> dict[str, bytes]:
-    """Returns models that load, and answer otherwise than they declare, by what they do."""
+    """Returns models that load, but return something other than they declare, keyed by what they do."""
     node = helper.make_node
     cases = {
         "two rows for each digit": [node("Concat", ["p", "p"], ["probabilities"], axis=0)],
@@ -225,7 +225,7 @@ def liars() -> dict[str, bytes]:
         "halves": np.array([0.9, *[-0.1] * 9], np.float32),
     }
     found = {name: model(nodes, constants) for name, nodes in cases.items()}
-    for each in found.values():  # so that onnxruntime cannot infer the shapes, and compare them with those declared
+    for each in found.values():  # so that onnxruntime cannot infer the shapes and compare them with those declared
         hide_shapes(each)
     return {name: each.SerializeToString() for name, each in found.items()}
 
@@ -244,7 +244,7 @@ def hide_shapes(found: ModelProto) -> None:
 
 
 def png(width: int, height: int, *, depth: int = 8, content: bytes | None = None, before: bytes = b"") -> bytes:
-    """Returns a grey PNG of any stated size, white where no content is given; `before` goes before its data."""
+    """Returns a grey PNG of any stated size, white if no content is given; `before` goes before its data."""
     rows = width * depth // 8 + 1
     packed = content if content is not None else deflated_zeros(min(rows * height, 2**31))
     header = struct.pack(">IIBBBBB", width, height, depth, 0, 0, 0, 0)

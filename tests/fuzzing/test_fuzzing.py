@@ -1,4 +1,4 @@
-"""The fuzzer itself: that it gives the same inputs again, and that it sees every kind of defect."""
+"""The fuzzer itself: that it reproduces its inputs, and that it detects every kind of defect."""
 
 import warnings
 

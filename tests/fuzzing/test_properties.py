@@ -28,7 +28,7 @@ stacks = st.lists(st.tuples(images, st.integers(0, 9)), min_size=1, max_size=4).
 
 
 def assert_read(path, content, pixels, labels):
-    """Asserts what is read of a file, and of the same in gzip."""
+    """Asserts what is read from a file, and from the same file in gzip."""
     for written in (content, gzip.compress(content, 1)):
         path.write_bytes(written)
         found = load(path)
@@ -109,7 +109,7 @@ def test_pictures_are_read_as_they_were_written_alone_and_in_a_zip(tmp_path, mni
     assert found.labels.tolist() == [mnist_test.labels[row] for row, _ in chosen]
     assert np.array_equal(found.images, alone)
     for image, (row, _) in zip(alone, written, strict=True):
-        if keeps_convention(mnist_test.images[row].astype(np.float32)):  # the others are placed anew
+        if keeps_convention(mnist_test.images[row].astype(np.float32)):  # the others are re-centred
             assert np.array_equal(image, mnist_test.images[row])
 
 

@@ -1,4 +1,4 @@
-"""The process that reads: paths come in, a line of JSON for each goes out."""
+"""The process that reads: paths go in, a line of JSON comes out for each."""
 
 import json
 import os
@@ -14,14 +14,14 @@ from typing import Any
 from flaxdigits.errors import FlaxdigitsError
 from fuzzing.readers import READERS, WrongValueError
 
-ADDRESS_SPACE = 24 * 2**30  # bytes: a reader that would take the machine's memory fails instead
+ADDRESS_SPACE = 24 * 2**30  # bytes: a reader that would exhaust the machine's memory fails instead
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
-DECODERS = ("picture", "page", "zip")  # libtiff, in Pillow, prints its complaints of damaged data itself
+DECODERS = ("picture", "page", "zip")  # libtiff, in Pillow, prints its own complaints about damaged data
 LONGEST_LINE = 4000  # characters of a refusal, most of which may be a path
 
 
 def outcome(reader: str, path: Path) -> dict[str, Any]:
-    """Reads an input; returns "read", "refused" or "defect", and what is to be said of it."""
+    """Reads an input; returns "read", "refused" or "defect", and a description."""
     try:
         with warnings.catch_warnings(record=True, action="always") as warned:
             READERS[reader](path)
@@ -47,7 +47,7 @@ def outcome(reader: str, path: Path) -> dict[str, Any]:
 
 
 def fault_of(message: str, path: Path) -> str:
-    """Returns what is wrong with a refusal: it is to be one line without control characters that names the file."""
+    """Returns what is wrong with a refusal: it must be one line without control characters that names the file."""
     if CONTROL.search(message):
         return "control characters in the message"
     if str(path) not in message:
@@ -56,21 +56,21 @@ def fault_of(message: str, path: Path) -> str:
 
 
 def peak() -> int:
-    """Returns the peak of memory since `reset_peak`, bytes."""
+    """Returns the peak memory since `reset_peak`, bytes."""
     return 1024 * int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
 
 
 def reset_peak() -> None:
-    """Lets the peak of memory begin anew (Linux, proc(5))."""
+    """Resets the peak memory (Linux, proc(5))."""
     Path("/proc/self/clear_refs").write_text("5")
 
 
 def main() -> None:
-    """Reads the paths of standard input with a reader, and answers on what was standard output."""
+    """Reads the paths on standard input with a reader, and answers on the original standard output."""
     reader, printed = sys.argv[1:]
     answers = os.fdopen(os.dup(1), "w")
     log = os.open(printed, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
-    for stream in (1, 2):  # a library prints nothing
+    for stream in (1, 2):  # a library must print nothing
         os.dup2(log, stream)
     resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE, ADDRESS_SPACE))
     for line in sys.stdin:

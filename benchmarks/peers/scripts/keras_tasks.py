@@ -1,12 +1,12 @@
-"""The tasks of the Keras peers, each a function, on the backend that the environment variable KERAS_BACKEND names.
+"""The tasks of the Keras peers, each a function, on the backend named by the environment variable KERAS_BACKEND.
 
     throughput batch=512 precision=float32|bfloat16 [jit=0|1]
     accuracy recipe=documentation
     predict batch=1000 precision=float32|bfloat16 threads=1|2 [jit=0|1]
 
-`jit` sets `jit_compile` instead of what JIT has for the backend. `first_step_seconds` and `first_call_seconds` are
-those of the first call alone, with its compilation, not of building the model. JAX's cache of compiled programs on
-disk is off, as it is unless a user asks for it. Keras's progress bars are off: the standard output has JSON lines only.
+`jit` sets `jit_compile` instead of JIT's value for the backend. `first_step_seconds` and `first_call_seconds` are those
+of the first call alone, including its compilation, not of building the model. JAX's cache of compiled programs on disk
+is off, as it is by default. Keras's progress bars are off: standard output has JSON lines only.
 """
 
 import json
@@ -38,7 +38,7 @@ def refuse(message: str) -> NoReturn:
 
 
 def serve(name: str, amount: int, run: Callable[[], object]) -> None:
-    """Prints the speed of one `run` for each line of the standard input, and at its end the peak memory."""
+    """Prints the speed of one `run` for each line of standard input, and at its end the peak memory."""
     for _ in sys.stdin:
         began = time.perf_counter()
         run()
@@ -53,7 +53,7 @@ def seconds(run: Callable[[], object]) -> float:
 
 
 def set_precision(precision: str) -> None:
-    """Sets the dtype policy; with bfloat16 the variables stay float32, as Keras's guide of mixed precision has it."""
+    """Sets the dtype policy; with bfloat16 the variables stay float32, as in Keras's mixed precision guide."""
     policies = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
     if precision not in policies:
         refuse(f"no precision {precision!r}; there are: {', '.join(policies)}")
@@ -72,7 +72,7 @@ def set_threads(threads: int) -> None:
 
 
 def feed(batches: Arrays, batch: int) -> dict[str, Any]:
-    """Returns the arguments for `fit` that hand it these digits in order.
+    """Returns the arguments with which `fit` takes these digits in order.
 
     TensorFlow's guide to input pipelines recommends a cached and prefetched `tf.data.Dataset`; a call of `fit` with
     arrays makes a dataset of its own each time, which took 0.05 s. JAX gets the arrays.
@@ -124,17 +124,17 @@ def throughput(path: str, batch: str = "512", precision: str = "float32", jit: s
 
 
 def read(path: str, part: str) -> Arrays:
-    """Returns digits as the example has them: one channel of 0 to 1, and labels as one-hot rows."""
+    """Returns digits as in the example: one channel of 0 to 1, and labels as one-hot rows."""
     with np.load(path) as data:
         images = data[f"{part}_images"][..., None].astype(np.float32) / 255
         return images, keras.utils.to_categorical(data[f"{part}_labels"], 10)
 
 
 def documentation(path: str) -> None:
-    """Trains by keras.io's "Simple MNIST convnet": layers, loss, batch size, epochs and Keras's defaults as there.
+    """Trains like keras.io's "Simple MNIST convnet": with its layers, loss, batch size, epochs and Keras's defaults.
 
     That example keeps the last tenth of the training digits for validation after each epoch. Here all are trained
-    on, and the held-out digits take the place of that validation, in batches of 1,000.
+    on, and the held-out digits are used for validation instead, in batches of 1,000.
     """
     layers = keras.layers
     model = keras.Sequential(
@@ -159,7 +159,7 @@ def documentation(path: str) -> None:
 
 
 def accuracy(path: str, recipe: str = "documentation") -> None:
-    """Trains by a recipe, and prints the accuracy on the held-out digits after every epoch."""
+    """Trains with a recipe, and prints the accuracy on the held-out digits after every epoch."""
     if recipe != "documentation":
         refuse(f"no recipe {recipe!r}; there is: documentation")
     documentation(path)
@@ -170,7 +170,7 @@ def predict(
 ) -> None:
     """Predicts through `predict_on_batch`, the compiled call for one batch.
 
-    `predict`'s documentation sends those with one batch to `model(x)`, which runs layer by layer; it took 42 ms for
+    For a single batch, `predict`'s documentation recommends `model(x)`, which runs layer by layer; it took 42 ms for
     1,000 digits on TensorFlow and 52 on JAX, where `predict_on_batch` took 31 and 44 (`predict` itself 97 and 44).
     """
     set_threads(int(threads))

@@ -9,11 +9,11 @@
     uv run --script original.py DATA.npz submit model=FILE.keras csv=test.csv out=submission.csv
 
 Its readme names the layers, Adam and the loss. Its notebook, "kaggle vision competition.ipynb", has the rest: pixels
-divided by 255 in float64, Keras's default initialisation, learning rate and batch size (32), and 100 epochs. Not as
-there: the evaluations on held-out digits, no progress bars, Keras 3 (whose default compiles with XLA) instead of
-Keras 2, and a new data frame for the submission instead of Kaggle's sample file with its labels replaced.
+divided by 255 in float64, Keras's default initialisation, learning rate and batch size (32), and 100 epochs. Different
+here: evaluations on held-out digits, no progress bars, Keras 3 (whose default compiles with XLA) instead of Keras 2,
+and a new data frame for the submission instead of Kaggle's sample file with its labels replaced.
 
-The two tasks of the submission don't read DATA.npz. Only what a task needs is imported.
+The two submission tasks don't read DATA.npz. Only what a task needs is imported.
 """
 
 import json

@@ -41,7 +41,7 @@ def throughput(data, batch, precision, moments):
 
 
 def predict(data, batch, precision, threads):
-    """Predicts by an ONNX file, as `flaxdigits predict` does."""
+    """Predicts with an ONNX file, as `flaxdigits predict` does."""
     model = to_onnx(DenseStack(PREDICTOR, rngs=nnx.Rngs(0)))
     recognizer = Recognizer(to_precision(model, precision).SerializeToString(), threads=threads)
     images = np.resize(data["train_images"], (batch, 28, 28))
@@ -54,7 +54,7 @@ def predict(data, batch, precision, threads):
 
 
 def accuracy(config: TrainConfig):
-    """Trains by a configuration on all but the held-out writers' digits, and evaluates after each epoch."""
+    """Trains with a configuration on all but the held-out writers' digits, and evaluates after each epoch."""
     with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):  # whose runs/latest it sets
         for report in fit(load(), replace(config, validation=0.3), Path(folder) / "run"):
             seen = report.step * config.batch_size

@@ -1,4 +1,4 @@
-"""The protocol of a peer: the seconds of its first step or call, then a figure for each line that it is sent."""
+"""The protocol of a peer: it prints the seconds of its first step or call, then a figure for each line it is sent."""
 
 import json
 import resource

@@ -4,7 +4,7 @@
 # ///
 """PyTorch as a peer: eager, compiled, float32 and bfloat16 autocast. Shares no code with flaxdigits.
 
-Settings as PyTorch's performance tuning guide has them for a CPU: the fused optimizer, gradients set to None,
+Settings from PyTorch's performance tuning guide for a CPU: the fused optimizer, gradients set to None,
 torch.compile, and bfloat16 by autocast (https://docs.pytorch.org/tutorials/recipes/recipes/tuning_guide.html).
 """
 
@@ -93,7 +93,7 @@ class Net(nn.Module):
 
 
 def documentation(data):
-    """Trains by the recipe of PyTorch's own MNIST example: Adadelta, batches of 64, 14 epochs."""
+    """Trains with the recipe of PyTorch's own MNIST example: Adadelta, batches of 64, 14 epochs."""
     images, held = (normalised(data[name]) for name in ("train_images", "held_images"))
     labels, truth = (torch.from_numpy(data[name].astype(np.int64)) for name in ("train_labels", "held_labels"))
     model = Net()

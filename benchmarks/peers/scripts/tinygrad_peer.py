@@ -7,13 +7,14 @@
     uv run --script tinygrad_peer.py DATA.npz accuracy recipe=published
     uv run --script tinygrad_peer.py DATA.npz throughput batch=512 precision=float32
 
-On a CPU tinygrad compiles its kernels with `clang`, which must be on the path or named by the variable CC (Debian's
-package clang has it). It keeps compiled kernels in a file, the variable CACHEDB, so that only the first run compiles.
+On a CPU, tinygrad compiles its kernels with `clang`, which must be on the path or named by the variable CC (Debian's
+package clang has it). It caches compiled kernels in the file named by CACHEDB, so that only the first run compiles.
 
-The recipe is written anew from examples/beautiful_mnist.py of tinygrad/tinygrad: the network, tinygrad's default
-initialisation, Adam's defaults, 70 steps of 512 digits drawn with replacement, pixels as they are (0 to 255), and
-after every tenth step an evaluation of all held-out digits in one batch. Not as there: the digits come from DATA.npz,
-no progress bar (which reads the loss after each step), and `Context(TRAINING=1)` for `Tensor.train()`, as 0.14 has it.
+The recipe is rewritten from examples/beautiful_mnist.py of tinygrad/tinygrad: the network, tinygrad's default
+initialisation, Adam's defaults, 70 steps of 512 digits drawn with replacement, unscaled pixels (0 to 255), and after
+every tenth step an evaluation of all held-out digits in one batch. Different here: the digits come from DATA.npz, there
+is no progress bar (which reads the loss after each step), and `Context(TRAINING=1)` replaces `Tensor.train()`, as 0.14
+has it.
 """
 
 import json

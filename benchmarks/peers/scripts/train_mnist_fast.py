@@ -6,10 +6,10 @@
 
     uv run --script train_mnist_fast.py DATA.npz accuracy recipe=published
 
-Written anew from its notebook 8_Final_00s76.ipynb and data_saver.py, commit 8d221d9: the layers and where they pool,
+Rewritten from its notebook 8_Final_00s76.ipynb and data_saver.py, commit 8d221d9: the layers and where they pool,
 PyTorch's default initialisation, one epoch of batches of 256 in an order drawn once, Adam with betas 0.7 and 0.9 under
 OneCycleLR up to 0.01 with a fixed momentum, and pixels normalised by MNIST's mean and deviation. The accuracy is
-printed once, after the epoch. Not as there: the digits come from DATA.npz and are normalised and shuffled within the
+printed once, after the epoch. Different here: the digits come from DATA.npz and are normalised and shuffled within the
 run (there: beforehand, into files), and the evaluation keeps its last, smaller batch.
 """
 

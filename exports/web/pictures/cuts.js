@@ -1,5 +1,5 @@
 /**
- * Cuts through ink that may be several digits: paths from the top to the bottom that cross little of it.
+ * Cuts through ink that may be several digits: paths from top to bottom that cross little ink.
  *
  * The same as flaxdigits/pictures/cuts.py, function by function; the reasons are given there.
  */
@@ -9,11 +9,11 @@ import { boxAround, crop, roundToEven, sum } from './fields.js';
 /** @typedef {import('./fields.js').Field} Field */
 
 export const MOST_PIECES = 4; // of one digit
-export const WIDEST = 1.5; // of a digit of several pieces, in heights of the digits
+export const WIDEST = 1.5; // maximum width of a digit in several pieces, in digit heights
 const SIDEWAYS = 0.15; // cost of a step to the side, where a pixel of full ink costs 1
-const CUTS = 4; // for a width of the digits' height
+const CUTS = 4; // per width of one digit height
 const WIDE = 0.4; // width from which ink may be several digits, as a share of the digits' height
-const LEAST_INK = 0.12; // between two cuts, as a share of the ink on a width of the digits' height
+const LEAST_INK = 0.12; // between two cuts, as a share of the ink in a width of one digit height
 const MOST_SLANT = 0.8; // pixels sideways per pixel down
 
 /**
@@ -21,7 +21,7 @@ const MOST_SLANT = 0.8; // pixels sideways per pixel down
  * @param {Field} ink float32 in 0..1
  * @param {number} height of the digits, pixels
  * @param {number} slant of the writing, pixels to the right per pixel down
- * @returns {Field[]} the parts from left to right, each as large as the whole; one, the whole, where nothing may be cut
+ * @returns {Field[]} the parts from left to right, each as large as the whole; only the whole if nothing may be cut
  */
 export function cut(ink, height, slant = 0) {
   const { upright, moved } = straightened(ink, slant);
@@ -47,7 +47,7 @@ export function slantOf({ data, width }) {
   return Math.min(Math.max(across / Math.max(squares, 1), -MOST_SLANT), MOST_SLANT);
 }
 
-/** Returns upright ink, in a field as wide as need be, and by how many columns each row was moved. */
+/** Returns upright ink, in a field as wide as needed, and how many columns each row was moved by. */
 export function straightened({ data, width, height }, slant) {
   const sideways = Array.from({ length: height }, (_, row) => roundToEven(slant * (row - Math.floor(height / 2))));
   const most = Math.max(...sideways);
@@ -61,7 +61,7 @@ export function straightened({ data, width, height }, slant) {
 }
 
 /**
- * Returns through how many places ink may be cut that is so wide, where digits are so high.
+ * Returns the maximum number of cuts through ink of this width, for digits of this height.
  * @param {number} width
  * @param {number} height
  */
@@ -73,7 +73,7 @@ export function mostCuts(width, height) {
  * Returns paths along which ink may be cut, from left to right.
  * @param {Field} ink float32 in 0..1
  * @param {number} height of the digits, pixels
- * @param {number} most how many paths, the cheapest ones
+ * @param {number} most the maximum number of paths; the cheapest are taken
  * @returns {Int32Array[]} [height] each: the first column right of the path in each row
  */
 export function findCuts(ink, height, most) {

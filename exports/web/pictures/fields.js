@@ -3,7 +3,7 @@
 /**
  * @typedef {{data: Float32Array | Float64Array | Int32Array | Uint8Array, width: number, height: number}} Field
  *   [height, width], row after row
- * @typedef {[number, number, number, number]} Box left, top, right, bottom, pixels; the last two are outside
+ * @typedef {[number, number, number, number]} Box left, top, right, bottom, pixels; the last two are exclusive
  */
 
 /**
@@ -107,7 +107,7 @@ export function edgeOf({ data, width, height }) {
 }
 
 /**
- * Returns values in an array of another type; TypedArray.from, which goes through an iterator, takes ten times as long.
+ * Returns values in an array of another type; TypedArray.from, which uses an iterator, takes ten times as long.
  * @template {Float32Array | Float64Array | Uint8Array} T
  * @param {new (length: number) => T} Kind
  * @param {ArrayLike<number>} values
@@ -144,7 +144,7 @@ export function smallest(values) {
 }
 
 /**
- * Returns the middle value, or the mean of the two in the middle; NaN of none.
+ * Returns the middle value, or the mean of the two in the middle; NaN without any.
  * @param {Float32Array | Uint8Array | number[]} values
  */
 export function median(values) {
@@ -154,8 +154,8 @@ export function median(values) {
 }
 
 /**
- * Returns the value that is at a place after sorting; by C. A. R. Hoare's quickselect, since sorting a page's pixels
- * takes as long as all else.
+ * Returns the value that is at a place after sorting; with C. A. R. Hoare's quickselect, since sorting a page's pixels
+ * takes as long as everything else.
  * @param {Float32Array | Float64Array} values reordered
  * @param {number} place from 0
  */

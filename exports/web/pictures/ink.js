@@ -11,7 +11,7 @@ import { edgeOf, largest, resize, roundToEven, smallest, sum, transpose } from '
 export const FAINTEST = 24; // smallest difference from the paper, of 255, that counts as ink
 const NOISE_MARGIN = 5; // ink must stand out from the paper by this many times the paper's own spread
 const EVEN_SHARE = 0.99; // of the picture's edge; if more of it differs from the paper, the paper is uneven
-const PHOTO_SIDE = 112; // longest side at which uneven paper is analysed: four pixels to one of the 28
+const PHOTO_SIDE = 112; // longest side at which uneven paper is analysed: four pixels for each of the 28
 const PHOTO_WINDOW = 0.35; // the paper's shade is a mean over this share of the longest side to each side of a pixel
 const PHOTO_INK = 0.4; // share of the strongest ink below which a pixel on uneven paper is shadow or a ruled line
 const PHOTO_PASSES = 3; // times that ink is detected and excluded from the paper's mean

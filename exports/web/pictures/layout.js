@@ -16,16 +16,16 @@ import { boxAround, crop, median } from './fields.js';
 const SPECK = 0.25; // of the digits' height; what is neither as high nor as wide is a speck, unless it is near a stroke
 const [TALL, SHORT] = [2.2, 0.45]; // heights of a component that is part of a line, as a share of the digits' height
 const THIN = 0.5; // width of a stroke that belongs to a ruled line, as a share of the usual one
-const LINE_GAP = 0.55; // least distance of two lines' middles, as a share of the digits' height
-const REACH = 3; // how far the next digit of a line may be, in digits' heights, where the slope is measured
-const PART = 0.7; // of the digits' height, up to which a component may be a part of one
+const LINE_GAP = 0.55; // minimum distance between the middles of two lines, as a share of the digits' height
+const REACH = 3; // how far away the next digit of a line may be when the slope is measured, in digit heights
+const PART = 0.7; // share of the digits' height up to which a component may be a part of a digit
 const NARROW = 1.1; // width, in heights, of the widest components whose slants are measured
-const FEW = 3; // of these, the least number that counts
-const OVERLAP = 0.5; // share of a component's width that overlaps another's, from which both are parts of one
+const FEW = 3; // minimum number of these
+const OVERLAP = 0.5; // share of a component's width that overlaps another's, from which both are parts of one digit
 
 /**
- * @typedef {{box: Box, ink: Field, followsCut: boolean}} Piece ink that is not divided any more, in 0..1; followsCut:
- *   whether it is of the same component as the piece before
+ * @typedef {{box: Box, ink: Field, followsCut: boolean}} Piece ink that is not divided further, in 0..1; followsCut:
+ *   whether it is from the same component as the previous piece
  * @typedef {{pieces: Piece[], height: number}} Line pieces from left to right, and the height of its digits, pixels
  */
 
@@ -34,7 +34,7 @@ const heightOf = ([, top, , bottom]) => bottom - top;
 const middleOf = ([left, top, right, bottom]) => [(left + right) / 2, (top + bottom) / 2];
 
 /**
- * Returns the lines of a page from the top, none for a page without ink.
+ * Returns the lines of a page from the top; empty for a page without ink.
  * @param {Strokes} strokes
  * @returns {Line[]}
  */
@@ -53,7 +53,7 @@ export function findLines(strokes) {
   });
 }
 
-/** Returns the components that are as high as digits, and have strokes as wide. */
+/** Returns the components that are as tall as digits and have strokes as wide. */
 function findBodies({ boxes, areas, widths }, height) {
   const tall = [...boxes.keys()].filter((i) => isBetween(heightOf(boxes[i]), SHORT * height, TALL * height));
   const usual = median(tall.flatMap((i) => new Array(areas[i]).fill(widths[i])));
@@ -81,7 +81,7 @@ export function digitHeight(boxes, areas) {
 }
 
 /**
- * Returns the slope of the lines: the median of that from each component to the next on its right.
+ * Returns the slope of the lines: the median of the slopes from each component to the next on its right.
  * @param {[number, number][]} middles
  * @param {number} height
  */
@@ -97,7 +97,7 @@ export function slopeOf(middles, height) {
   return slopes.length ? median(slopes) : 0;
 }
 
-/** Returns the slant of the writing: the median of that of the components that may be one digit. */
+/** Returns the slant of the writing: the median of the slants of components that may be one digit. */
 function writingSlant({ boxes, labels }, bodies) {
   const slants = bodies.filter((body) => widthOf(boxes[body]) <= NARROW * heightOf(boxes[body])).map((body) => {
     const area = crop(labels, boxes[body]);
@@ -131,7 +131,7 @@ function distance([left, top, right, bottom], other) {
   return Math.max(other[0] - right, left - other[2], other[1] - bottom, top - other[3], 0);
 }
 
-/** Returns the pieces of a row from left to right: components, joined where one is over another, or cut. */
+/** Returns the pieces of a row from left to right: components, joined where one is above another, or cut. */
 function piecesOf(strokes, members, height, slant) {
   const order = [...members].sort((one, other) => strokes.boxes[one][0] - strokes.boxes[other][0]);
   const groups = joined(order.map((member) => ({ box: strokes.boxes[member], parts: [member] })), PART * height);
@@ -153,9 +153,9 @@ function inkOf({ ink, labels }, box, parts) {
 }
 
 /**
- * Returns components from left to right, those as one of which the narrower is mostly over or under the other.
+ * Returns components from left to right, joining two if the narrower is mostly above or below the other.
  *
- * Two that are both higher than `low` stay apart: one leans over the other.
+ * Two that are both taller than `low` stay separate: one leans over the other.
  */
 function joined(groups, low) {
   const found = [];

@@ -1,6 +1,6 @@
 /**
- * OpenCV on fields: each operation copies a field in and its result out, and frees the memory of WebAssembly that it
- * took, which no garbage collector does.
+ * OpenCV on fields: each operation copies a field in and its result out, and frees the WebAssembly memory that it used,
+ * which no garbage collector does.
  *
  * `cv` is the module of @techstark/opencv-js, loaded.
  */
@@ -73,7 +73,7 @@ export function resized(cv, field, { width, height }, interpolation) {
 }
 
 /**
- * Dilates, erodes, closes or opens by a small rectangle; what is outside the field changes nothing.
+ * Dilates, erodes, closes or opens with a small rectangle; what is outside the field has no effect.
  * @param {Field} field
  * @param {number} operation such as cv.MORPH_CLOSE
  * @param {[number, number]} size of the rectangle: width, height, pixels
@@ -96,7 +96,7 @@ export function averaged(cv, field, [width, height]) {
 }
 
 /**
- * Blurs by a Gaussian.
+ * Blurs with a Gaussian.
  * @param {Field} field float32
  * @param {number} sigma pixels
  * @returns {Field}

@@ -1,10 +1,10 @@
 /**
- * Dilation and erosion by windows that grow with the page, to the bit as OpenCV's, whose time in WebAssembly grows with
- * the window: with these a page takes 0.5 s, and 0.8 s without.
+ * Dilation and erosion with windows that grow with the page, bit-identical to OpenCV's, whose time in WebAssembly grows
+ * with the window: with these a page takes 0.5 s, and 0.8 s without.
  *
- * A rectangle's is that of its rows and then of its columns, each by the method of M. van Herk, "A fast algorithm for
- * local minimum and maximum filters on rectangular and octagonal kernels", 1992. What is outside a field changes
- * nothing.
+ * A rectangle is applied along rows and then along columns, each with the method of M. van Herk, "A fast algorithm for
+ * local minimum and maximum filters on rectangular and octagonal kernels", 1992. What is outside a field has no
+ * effect.
  */
 
 import { convert, roundToEven, transpose } from './fields.js';
@@ -35,7 +35,7 @@ export function eroded(field, size) {
 }
 
 /**
- * Returns a field without what the rectangle does not fit into.
+ * Returns a field without anything that the rectangle does not fit into.
  * @param {Field} field
  * @param {Size} size
  * @returns {Field}
@@ -45,7 +45,7 @@ export function opened(field, size) {
 }
 
 /**
- * Returns a field whose gaps that are smaller than a disc are filled.
+ * Returns a field in which gaps smaller than a disc are filled.
  * @param {Field} field
  * @param {number} side of the square around the disc, pixels, odd
  * @returns {Field}
@@ -73,13 +73,13 @@ function discExtremes(field, side, sign) {
   return { ...field, data: convert(field.data.constructor, most, (value) => sign * value) };
 }
 
-/** Replaces each value by that `offset` places after it in `others`, with the sign, where that is larger. */
+/** Replaces each value by the one `offset` places after it in `others`, with the sign, where that is larger. */
 function keepMost(most, others, offset, sign) {
   const end = Math.min(most.length, most.length - offset);
   for (let i = Math.max(0, -offset); i < end; i++) most[i] = Math.max(most[i], sign * others[i + offset]);
 }
 
-/** Returns the extreme of `window` values along the row around each: of two parts, one up to the end of a block. */
+/** Returns the extreme of `window` values along the row around each: from two parts, one up to the end of a block. */
 function extremesAlong({ data, width, height }, window, sign) {
   const before = window >> 1;
   const length = Math.ceil((width + window) / window) * window; // of a row in blocks, each as long as the window

@@ -33,7 +33,7 @@ export function toMnist(grey, name = 'picture') {
 }
 
 /**
- * Converts a picture as `toMnist` does, and returns where the digit stood as well, in the picture's pixels.
+ * Converts a picture as `toMnist` does, and returns the digit's box in the picture's pixels as well.
  * @param {Field} grey 0 black .. 255 white
  * @param {string} name its name in messages
  * @returns {{pixels: Uint8Array, box: Box}}
@@ -83,7 +83,7 @@ export function inkBox(ink) {
 }
 
 /**
- * Returns a box in a field of one size as it is in one of another.
+ * Returns a box in a field of one size, scaled to a field of another.
  * @param {Box} box
  * @param {{width: number, height: number}} size
  * @param {{width: number, height: number}} larger

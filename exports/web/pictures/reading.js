@@ -36,7 +36,7 @@ export function readPicture(bitmap, name) {
 }
 
 /**
- * Returns a picture as it is, in grey.
+ * Returns a picture in grey, not normalized.
  * @param {ImageBitmap} bitmap
  * @returns {Field} 0 black .. 255 white
  */

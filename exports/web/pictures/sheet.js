@@ -1,5 +1,5 @@
 /**
- * A sheet of paper on a darker desk: found, and the desk painted over. By OpenCV.
+ * Finds a sheet of paper on a darker desk, and paints over the desk. Uses OpenCV.
  *
  * The same as flaxdigits/pictures/sheet.py, function by function; the reasons are given there. `cv` is OpenCV's module.
  */
@@ -11,21 +11,21 @@ import { smallerCopy } from './strokes.js';
 
 /** @typedef {import('./fields.js').Field} Field */
 
-const SMALL_SIDE = 240; // longest side of the copy on which the sheet is looked for, pixels
+const SMALL_SIDE = 240; // longest side of the copy on which the sheet is searched for, pixels
 const [LEAST_AREA, MOST_AREA] = [0.03, 0.9]; // of a sheet, as shares of the picture
-const FREE = 0.02; // share of the border on the sheet, below which the desk is all around it
-const MOST_BORDER = 0.35; // share of the picture's border on the sheet; light beside a shadow has more of it
-const DARKER = 0.67; // of the desk, at most, as a share of the sheet's shade; shadows are seldom so deep
-const SOLID = 0.9; // share of a sheet in its convex hull: a sheet has four straight sides
-const CORNERS = 6; // most corners of its outline, after straightening it by
-const STRAIGHTENED = 0.03; // of its length
-const MARGIN = 0.015; // of the picture's longest side: what is painted over of the sheet's edge
+const FREE = 0.02; // share of the picture's border on the sheet, up to which the desk is all around it
+const MOST_BORDER = 0.35; // maximum share of the picture's border on the sheet; light beside a shadow covers more of it
+const DARKER = 0.67; // maximum shade of the desk, as a share of the sheet's; shadows are seldom so deep
+const SOLID = 0.9; // minimum share of its convex hull that a sheet fills: it has four straight sides
+const CORNERS = 6; // maximum number of corners of its outline, simplified with this tolerance:
+const STRAIGHTENED = 0.03; // of the outline's length
+const MARGIN = 0.015; // width of the sheet's edge that is painted over, as a share of the picture's longest side
 
 /**
- * Returns a picture with what is around a sheet in the sheet's shade, and the picture itself.
+ * Returns a picture with everything around a sheet painted in the sheet's shade, and the picture itself.
  *
- * The first alone for a sheet with a desk all around it; the second alone without a sheet. A lighter part at the
- * border may be a sheet or light beside a deep shadow: then both.
+ * Only the first if there is desk all around the sheet; only the second without a sheet. A lighter area at the
+ * border may be a sheet, or light beside a deep shadow: then both.
  * @param {Field} grey float32, 0 black .. 255 white
  * @returns {Field[]}
  */
@@ -34,7 +34,7 @@ export function findSheets(cv, grey) {
   const mask = findSheet(cv, small);
   if (!mask) return [grey];
   const edge = 2 * Math.max(1, roundToEven(MARGIN * Math.max(small.width, small.height))) + 1;
-  const inner = eroded(mask, [edge, edge]); // not at the border of the picture, which is no edge of the sheet
+  const inner = eroded(mask, [edge, edge]); // not at the border of the picture, which is not an edge of the sheet
   if (!inner.data.some(Boolean)) return [grey];
   const shade = median(small.data.filter((_, i) => inner.data[i]));
   const keep = resized(cv, inner, grey, cv.INTER_NEAREST).data;
@@ -61,7 +61,7 @@ function findSheet(cv, small) {
   });
 }
 
-/** Returns the outlines of what is light, matrices of points. */
+/** Returns the outlines of light areas, as matrices of points. */
 function outlinesOf(cv, small, keep) {
   const [light, hierarchy, outlines] = [keep(new cv.Mat()), keep(new cv.Mat()), keep(new cv.MatVector())];
   cv.threshold(keep(toMatrix(cv, small)), light, 0, 1, cv.THRESH_BINARY | cv.THRESH_OTSU);
@@ -77,7 +77,7 @@ function filled(cv, outline, { width, height }, keep) {
   return toField(cv, mask);
 }
 
-/** Returns whether a sheet is as large, as far from the border and as light as sheets are. */
+/** Returns whether an outline is as large, as far from the border and as light as sheets are. */
 function hasPlace(small, mask) {
   const share = sum(mask.data) / mask.data.length;
   if (share < LEAST_AREA || share > MOST_AREA || onBorder(mask) > MOST_BORDER) return false;
@@ -91,7 +91,7 @@ function hasFewCorners(cv, hull, keep) {
   return straight.rows <= CORNERS;
 }
 
-/** Returns the share of the picture's border that is in a mask. */
+/** Returns the share of the picture's border that is inside a mask. */
 function onBorder(mask) {
   const edge = edgeOf(mask);
   return sum(edge) / edge.length;

@@ -1,5 +1,5 @@
 /**
- * The strokes on a page: ink apart from paper, shadows, ruled lines and specks. By OpenCV.
+ * Finds the strokes on a page: ink without paper, shadows, ruled lines and specks. Uses OpenCV.
  *
  * The same as flaxdigits/pictures/strokes.py, function by function; the reasons are given there. `cv` is OpenCV's
  * module.
@@ -18,16 +18,16 @@ const WORKING_SIDE = 1600; // longest side to which a larger page is scaled, pix
 const PAPER_SIDE = 300; // longest side of the copy on which the paper's shade is estimated
 const GROUND_WINDOWS = [0.1, 0.5]; // sides of the windows with more paper than ink, as shares of the longest side
 const PAPER_WINDOW = 0.15; // side of the window around a pixel in which there is paper, as a share of the longest side
-const LOCAL_INK = 0.4; // share of the strongest ink nearby; what is fainter is paper
+const LOCAL_INK = 0.4; // share of the strongest ink nearby; fainter pixels are paper
 const INKED = 0.0005; // share of the pixels that are the page's strongest ink
 const PAGE_INK = 0.25; // share of the page's strongest ink; pencil beside a marker has about 0.3
 const INK_WINDOW = 0.2; // side of the window of that strongest ink, as a share of the longest side
 const FAINTEST = 0.1; // least contrast of ink, as a share of the paper's shade
 const NOISE_MARGIN = 5; // least contrast of ink, in standard deviations of the paper's noise
-const STRONGEST = 0.002; // share of the pixels, those that differ most from the paper, that decide which is ink
+const STRONGEST = 0.002; // share of the pixels, those that differ most from the paper, that decide if the ink is light
 const DARKEST = 8; // of 255; a darker paper's shade counts as this
 const RULE_LENGTH = 0.15; // least length of a ruled line, as a share of the page's width or height
-const RULE_RATIO = 15; // least length of a ruled line, in widths of the widest; a 1 may be as straight, and is shorter
+const RULE_RATIO = 15; // least length of a ruled line, in widths of the widest; a 1 may be as straight, but is shorter
 const RULE_WIDTH = 9; // of the widest ruled line, pixels
 const RULE_GAP = 9; // pixels of a ruled line that noise may break; the gaps between digits are wider
 const RULE_SMOOTHING = 41; // pixels along a ruled line over which its contrast is averaged
@@ -38,13 +38,13 @@ const DARKER = 1.4; // contrast of ink on a ruled line, as a multiple of the lin
  * @typedef {object} Strokes
  * @property {Field} ink contrast to the paper where there is a stroke, 0 elsewhere, float32 in 0..1
  * @property {Field} labels int32, 0 = paper, the number of the connected component elsewhere
- * @property {Box[]} boxes of the components; the first is that of number 1
+ * @property {Box[]} boxes of the components; the first is component 1's
  * @property {number[]} areas of the components, pixels
  * @property {number[]} widths of each component's widest stroke, pixels
  */
 
 /**
- * Returns the strokes on a page, those of a large one on a smaller copy.
+ * Returns the strokes on a page; a large page is scaled down.
  * @param {Field} grey float32, 0 black .. 255 white
  * @param {boolean} lightInk whether the ink is lighter than the paper
  * @returns {Strokes}
@@ -64,7 +64,7 @@ function scaledSize({ width, height }, share) {
   return { width: wide, height: high };
 }
 
-/** Returns the connected components of a mask: all of Strokes but the ink. */
+/** Returns the connected components of a mask: all of Strokes except the ink. */
 function findComponents(cv, mask) {
   return withMatrices((keep) => {
     const [labels, stats, centroids] = [0, 0, 0].map(() => keep(new cv.Mat()));
@@ -106,7 +106,7 @@ export function findContrast(cv, grey) {
 }
 
 /**
- * Returns a copy of at most that many pixels along each side, bytes, without specks.
+ * Returns a copy of at most this many pixels along each side, bytes, without specks.
  * @param {Field} grey float32
  * @param {number} side
  * @returns {Field}
@@ -127,7 +127,7 @@ function oddWindow(share, { width, height }) {
 }
 
 /**
- * Returns whether the ink is lighter than the paper, the likelier answer first, and the other one if it may be too.
+ * Returns whether the ink may be lighter than the paper: the likelier answer, then the other if possible too.
  * @param {Field} grey float32
  * @returns {boolean[]}
  */
@@ -182,7 +182,7 @@ function turned(upright) {
   return (along, across) => (upright ? [across, along] : [along, across]);
 }
 
-/** Returns a mask without the ruled lines of one direction, but for ink on them. */
+/** Returns a mask without the ruled lines of one direction, except for ink on them. */
 function withoutRules(cv, mask, contrast, smooth, noise, size) {
   const rules = findRules(cv, contrast, noise, size).data;
   const level = averaged(cv, contrast, size(RULE_SMOOTHING, 1)).data;

@@ -1,4 +1,4 @@
-/** The foot of the page: which network reads, and its self-test. */
+/** The footer of the page: which network is used, and its self-test. */
 
 /** @typedef {{recognizer: import('./recognizer.js').Recognizer, runtime: string}} Network */
 
@@ -32,6 +32,6 @@ async function test(network) {
 }
 
 async function run(network) {
-  const { selfTest } = await import('../selftest.js'); // not before it is asked for
+  const { selfTest } = await import('../selftest.js'); // only when it is requested
   return selfTest((await network).recognizer);
 }

@@ -10,14 +10,14 @@ export const SURE = 0.9;
  * @property {number} digit
  * @property {Float32Array | number[]} probabilities of the ten digits
  * @property {number} digitness whether it is a digit at all: 1 surely, 0 surely not
- * @property {boolean} [refused] whether it counts as none; by the digitness alone if it is not said
+ * @property {boolean} [refused] whether it is considered not to be a digit; by the digitness alone if omitted
  * @property {Uint8Array} pixels the network's input, 28x28
  */
 
 const element = (id) => document.getElementById(id);
 
 /**
- * A probability in words. It is 100% or 0% only if it is exactly so.
+ * Formats a probability. It is 100% or 0% only if it is exactly 1 or 0.
  * @param {number} share 0..1
  */
 export function percent(share) {
@@ -55,7 +55,7 @@ export function showReading(reading) {
 }
 
 /**
- * Shows what the network will be given as soon as it is there.
+ * Shows what the network will be given as soon as it is loaded.
  * @param {Uint8Array} pixels
  */
 export function showLoading(pixels) {
@@ -79,7 +79,7 @@ function showBars(reading) {
 
 const part = (bar, name) => bar.querySelector(`.${name}`);
 
-/** Returns whether a digit should be looked at, being neither sure nor refused. */
+/** Returns whether a digit should be checked, being neither sure nor refused. */
 export function isDoubtful({ digit, probabilities, digitness }) {
   return probabilities[digit] < SURE || digitness < THRESHOLD;
 }
@@ -94,7 +94,7 @@ function verdict(reading) {
   return `not sure: ${first} or ${second}`;
 }
 
-/** Announces the reading to screen readers; call it when a stroke ends, not while it is drawn. */
+/** Announces the reading to screen readers; to be called when a stroke ends, not while it is drawn. */
 export function speak() {
   const words = [element('digit').textContent, element('verdict').textContent].filter(Boolean).join(', ');
   if (element('spoken').textContent !== words) element('spoken').textContent = words;

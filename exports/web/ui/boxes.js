@@ -6,11 +6,11 @@ import { labelOf } from './corrections.js';
 
 /** @typedef {import('./picture.js').Picture} Picture */
 
-const HIGHEST = 0.04; // of the pad's side: above it there is no room for a label over the box
+const HIGHEST = 0.04; // of the pad's side: closer to the top there is no room for a label above the box
 
 const element = (id) => document.getElementById(id);
 
-/** @type {Picture | null} whose boxes are there */
+/** @type {Picture | null} the picture whose boxes are shown */
 let boxed = null;
 
 /**
@@ -28,7 +28,7 @@ export function showBoxes(picture, select) {
   [...element('boxes').children].forEach((box, place) => showBox(box, boxed.readings[place], place === boxed.selected));
 }
 
-/** Shows what a digit was read as, with a question mark if it is doubtful, or as what it was kept. */
+/** Shows the digit that was read, with a question mark if it is doubtful, or the label with which it was kept. */
 function showBox(box, reading, selected) {
   const { digit, probability, line, number, refused } = reading;
   const kept = labelOf(reading.pixels);

@@ -1,4 +1,4 @@
-/** The buttons below the pad, and the same actions by keys. */
+/** The buttons below the pad, and the same actions by keyboard. */
 
 const element = (id) => document.getElementById(id);
 

@@ -6,20 +6,20 @@ import { MyDigits } from './my-digits.js';
 const FILE = 'my-digits.zip';
 
 const element = (id) => document.getElementById(id);
-const usual = element('kept').textContent; // what the line says when nothing is wrong
+const usual = element('kept').textContent; // the line's text when nothing is wrong
 const mine = new MyDigits();
 
-/** @type {import('./answer.js').Reading | null} the digit that the row is about */
+/** @type {import('./answer.js').Reading | null} the digit that the row refers to */
 let current = null;
 let onChange = () => {};
 
-/** @returns {number | undefined} the label with which these pixels are kept */
+/** @returns {number | undefined} the label under which these pixels are kept */
 export function labelOf(pixels) {
   return mine.labelOf(pixels);
 }
 
 /**
- * Makes the row, with nothing to keep.
+ * Creates the row, with nothing to keep.
  * @param {() => void} changed called when a digit was kept or dropped
  */
 export function makeCorrections(changed) {
@@ -36,7 +36,7 @@ export function makeCorrections(changed) {
 }
 
 /**
- * Offers to keep this digit, with the label that the network gave or with another.
+ * Offers to keep this digit, with the network's label or another.
  * @param {import('./answer.js').Reading | null} reading
  */
 export function offerCorrections(reading) {
@@ -77,7 +77,7 @@ function show(line = usual) {
   element('save').textContent = `Save my digits (${mine.count})`;
   element('save').disabled = element('empty').disabled = !mine.count;
   element('kept').textContent = line;
-  // Only while it is needed: a page with such a listener is slower to come back to.
+  // Only while it is needed: a page with such a listener is slower to return to.
   if (mine.unsaved) window.addEventListener('beforeunload', ask);
   else window.removeEventListener('beforeunload', ask);
 }
@@ -85,5 +85,5 @@ function show(line = usual) {
 /** Makes the browser ask before it leaves the page. */
 function ask(event) {
   event.preventDefault();
-  event.returnValue = true; // for browsers of before 2024
+  event.returnValue = true; // for browsers from before 2024
 }

@@ -1,4 +1,4 @@
-/** Strokes of mouse, pen or finger: followed, stored as points, and painted at any size. */
+/** Mouse, pen and finger strokes: followed, stored as points, and painted at any size. */
 
 // Stroke width as a share of the pad's side. A digit that fills two thirds of the pad then has strokes of 2.7 of
 // 20 pixels, and as much ink as MNIST's digits.
@@ -7,7 +7,7 @@ const PEN = 0.09;
 /** @typedef {number[][]} Stroke points [x, y], in 0..1 of the pad's sides */
 
 /**
- * Paints strokes on a square canvas, over its content.
+ * Paints strokes on a square canvas, on top of its content.
  * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context
  * @param {Stroke[]} strokes
  * @param {string} colour

@@ -1,6 +1,6 @@
-/** The states of a work, one after another, with undo and redo. */
+/** The successive states of a piece of work, with undo and redo. */
 
-const LONGEST = 100; // states; the oldest are forgotten
+const LONGEST = 100; // states; the oldest are dropped
 
 /** @template State */
 export class History {
@@ -12,7 +12,7 @@ export class History {
     this.#states = [first];
   }
 
-  /** The state of now. */
+  /** The current state. */
   get state() {
     return this.#states[this.#place];
   }
@@ -26,7 +26,7 @@ export class History {
   }
 
   /**
-   * Makes this the state of now; what was undone can't be redone any more.
+   * Makes this the current state; what was undone can no longer be redone.
    * @param {State} state
    */
   add(state) {
@@ -34,12 +34,12 @@ export class History {
     this.#place = this.#states.length - 1;
   }
 
-  /** Goes one state back; does nothing at the first. */
+  /** Goes back one state; does nothing at the first. */
   undo() {
     if (this.canUndo) this.#place--;
   }
 
-  /** Goes one state forward again; does nothing at the last. */
+  /** Goes forward one state; does nothing at the last. */
   redo() {
     if (this.canRedo) this.#place++;
   }

@@ -1,10 +1,10 @@
-/** What is on the pad, and what the network is given of a drawing. */
+/** The content of the pad, and the network's input for a drawing. */
 
 import { NoDigit, toMnist } from '../pictures/normalization.js';
 import { toGrey } from '../pictures/reading.js';
 import { extent, paint } from './drawing.js';
 
-const DRAWING_SIDE = 280; // pixels of the drawing that is read: enough to be scaled down to 20
+const DRAWING_SIDE = 280; // pixels of the drawing that is read: enough to scale down to 20
 // A drawing is too small to be read if its longer side is below this share of the pad's, from middle to middle of its
 // lines: a 0 of that size has a hole narrower than the pen.
 const SMALLEST = 0.15;

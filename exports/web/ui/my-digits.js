@@ -2,14 +2,14 @@
 
 import { SIDE } from '../contract.js';
 
-const ENLARGED = 4; // times, so that a file shows its digit to the eye
+const ENLARGED = 4; // times, so that a person can see the digit in its file
 
 /** A collection of digits and their labels. */
 export class MyDigits {
-  /** Whether there are digits, or other labels, that no zip holds. */
+  /** Whether there are digits, or changed labels, that are not in any zip yet. */
   unsaved = false;
-  #digits = new Map(); // from the pixels, as text: one digit has one label, the last it was given
-  #number = 0; // of the digits so far, of those dropped too
+  #digits = new Map(); // keyed by the pixels, as text: a digit has one label, the last it was given
+  #number = 0; // of the digits so far, including dropped ones
 
   get count() {
     return this.#digits.size;
@@ -32,7 +32,7 @@ export class MyDigits {
     const name = this.#digits.get(String(pixels))?.name ?? nameOf(new Date(), ++this.#number);
     this.#digits.set(String(pixels), { pixels, label, name });
     this.unsaved = true;
-    packer().catch(() => {}); // here already, since later the server may be gone; zip() says if it could not be loaded
+    packer().catch(() => {}); // now, since the server may be gone later; zip() reports it if it could not be loaded
   }
 
   /** @param {Uint8Array} pixels */
@@ -52,7 +52,7 @@ export class MyDigits {
     const files = Array.from(this.#digits.values(), ({ pixels, label, name }) => [
       `my-digits/${label}/${name}.png`, encodeGrey(toPaper(pixels), SIDE * ENLARGED),
     ]);
-    const zip = zipSync(Object.fromEntries(files), { level: 0 }); // a PNG is compressed already
+    const zip = zipSync(Object.fromEntries(files), { level: 0 }); // a PNG is already compressed
     this.unsaved = false;
     return zip;
   }

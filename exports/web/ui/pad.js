@@ -1,9 +1,9 @@
-/** The pad as one sees it, and as a screen reader says it. */
+/** The pad as it is displayed, and as a screen reader announces it. */
 
 import { paint } from './drawing.js';
 
 /**
- * Paints the content on the pad, over what was there.
+ * Paints the content on the pad, replacing what was there.
  * @param {HTMLCanvasElement} pad
  * @param {import('./look.js').Content} content
  */

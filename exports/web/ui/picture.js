@@ -1,10 +1,10 @@
-/** A picture on the pad: opened, kept small for show, and read. */
+/** A picture on the pad: opened, kept at a small size for display, and read. */
 
 import { readDigits } from '../pages.js';
 import { openPicture, readGrey } from '../pictures/reading.js';
 import { segmentInWorker } from '../segmenter.js';
 
-const VIEW = 640; // longest side of a picture as it is kept for show, pixels: as the pad
+const VIEW = 640; // longest side of a picture as kept for display, pixels: that of the pad
 
 /**
  * @typedef {object} Picture
@@ -13,7 +13,7 @@ const VIEW = 640; // longest side of a picture as it is kept for show, pixels: a
  * @property {number} width of the file, pixels
  * @property {number} height of the file, pixels
  * @property {string} message for the user
- * @property {import('../pages.js').Reading[]} readings its digits; none until it is read
+ * @property {import('../pages.js').Reading[]} readings its digits; empty until it is read
  * @property {number} selected which of them is shown in full; -1 for none
  */
 
@@ -46,7 +46,7 @@ function smaller(bitmap) {
 }
 
 /**
- * Reads a picture, and puts what it says into it.
+ * Reads a picture, and stores the readings in it.
  * @param {Picture} picture
  * @param {import('../pictures/fields.js').Field} grey
  * @param {import('../recognizer.js').Recognizer} recognizer

@@ -1,4 +1,4 @@
-/** Grey PNG files. Not by a canvas: that writes four channels, and some browsers add noise against fingerprinting. */
+/** Grey PNG files. Not with a canvas: it writes four channels, and some browsers add noise against fingerprinting. */
 
 import { zlibSync } from '../fflate.js';
 
