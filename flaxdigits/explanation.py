@@ -63,11 +63,11 @@ def explain(picture: Image.Image, recognizer: Recognizer, mode: Mode = "auto") -
     strokes = find_strokes(sheet, light_ink)
     lines = find_lines(strokes)
     words = [
-        f"a sheet on a darker ground: {'found, and the ground painted over' if sheet is not grey else 'none'}",
+        f"a sheet of paper on a darker background: {'found and painted over' if sheet is not grey else 'none'}",
         f"ink: {'lighter' if light_ink else 'darker'} than the paper, by up to {strokes.ink.max():.0%}",
         f"components of ink: {len(strokes.boxes)}; in lines of writing: {len(lines)}",
         *(words_of(number, line) for number, line in enumerate(lines, 1)),
-        *(["read as one digit, the picture as a whole, and not by its lines"] if as_one else []),
+        *(["read as a single digit, not line by line"] if as_one else []),
         *(warnings_of(readings)),
         LEGEND,
     ]
@@ -93,7 +93,7 @@ def warnings_of(readings: list[Reading]) -> list[str]:
     doubtful = [reading for reading in readings if not reading.refused and reading.probability < DOUBTFUL]
     return [
         *(["nothing stands out from the paper"] if not readings else []),
-        *([f"{len(refused)} refused: more like something that is no digit"] if refused else []),
+        *([f"{len(refused)} refused: they look less like digits than like something else"] if refused else []),
         *(f"a {one.digit} at {one.box} with {one.probability:.0%}: look at it" for one in doubtful),
     ]
 

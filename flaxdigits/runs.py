@@ -67,7 +67,7 @@ class Run:
         if named.is_symlink():
             raise RunNotFoundError(named, f"links to {run.path}, which is not a run", "name the run itself")
         missing = "no run yet" if named == LATEST else f"not a run directory, there is no {run.config.name} in it"
-        raise RunNotFoundError(named, missing, "flaxdigits.fit makes one")
+        raise RunNotFoundError(named, missing, "create one with flaxdigits.fit")
 
     def check_exists(self, name: Path) -> None:
         """Raises RunStorageError if the directory has been moved or removed since training began.
@@ -76,7 +76,7 @@ class Run:
             name: of the run, in the message.
         """
         if not self.config.exists():
-            hint = "bring it back and resume it, or train anew"
+            hint = "restore it and resume, or start a new run"
             raise RunStorageError(name, f"there is no {self.config.name} in it any more", hint)
 
     def results(self) -> list[Path]:
@@ -106,7 +106,7 @@ class Run:
             try:
                 lock.acquire(timeout=0)
             except Timeout:  # which is an OSError too
-                problem, hint = "a training in this run is open already", "wait for it to end, or close() it"
+                problem, hint = "this run is already being trained", "wait for it to end, or close() it"
                 raise RunLockedError(name or self.path, problem, hint) from None
         try:
             yield
@@ -138,7 +138,7 @@ def storage_errors(name: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        hint = f"the last checkpoint is kept; once this is mended, flaxdigits.resume({str(name)!r}) goes on"
+        hint = f"the last checkpoint is kept; once this is fixed, resume with flaxdigits.resume({str(name)!r})"
         raise RunStorageError(name, f"cannot be written: {error.strerror or error}", hint) from error
 
 

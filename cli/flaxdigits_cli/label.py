@@ -17,7 +17,7 @@ from flaxdigits_cli.show import note, say
 
 def run(
     files: Files,
-    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where the digits go, in sub-folders 0 to 9.")],
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Output folder; the digits go into sub-folders 0 to 9.")],
     model: ModelOption = None,
     single: Single = False,
     page: Page = False,
@@ -37,5 +37,5 @@ def run(
     elif not unread:
         raise DataError("no digits were found in these pictures")
     if written < found:
-        note(f"note: {found - written} of {found} were there already and are left as they are")
+        note(f"note: {found - written} of {found} already existed and were left unchanged")
     return exit_code(names, unread)

@@ -121,7 +121,7 @@ def advice(error: errors.FlaxdigitsError) -> str:
     """Returns what to do next: the command line's own advice, or the library's hint."""
     match error:
         case errors.RunNotFoundError():
-            return "`flaxdigits train` makes one"
+            return "create one with: flaxdigits train"
         case errors.RunExistsError():
             return f"resume it with: flaxdigits train --resume {error.run}, or choose another --out, or see --if-exists"
         case errors.RunUnfinishedError():
@@ -134,7 +134,7 @@ def advice(error: errors.FlaxdigitsError) -> str:
             return "wait for it to end"
         case errors.RunStorageError() if Path(error.run, "config.toml").exists():
             return (
-                f"the last checkpoint is kept; once this is mended, resume with: flaxdigits train --resume {error.run}"
+                f"the last checkpoint is kept; once this is fixed, resume with: flaxdigits train --resume {error.run}"
             )
         case errors.TrainingInterrupted():
             return f"resume with: flaxdigits train --resume {error.run}"

@@ -32,7 +32,10 @@ def run(
     min_confidence: Annotated[
         float | None,
         typer.Option(
-            metavar="0..1", min=0, max=1, help="Refuse digits of a lower digitness; 0.5 by default, less among others."
+            metavar="0..1",
+            min=0,
+            max=1,
+            help="Refuse digits of a lower digitness; by default 0.5, within a number lower.",
         ),
     ] = None,
     output_format: Annotated[Format, typer.Option("--format", help="Output format.")] = "table",
@@ -43,7 +46,7 @@ def run(
         Engine, typer.Option("--engine", help="ray: Parquet or folders of any size, on one machine or a cluster.")
     ] = "local",
     out: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Where --engine ray writes Parquet; started again, it goes on.")
+        Path | None, typer.Option(metavar="DIR", help="Where --engine ray writes Parquet; run it again to resume.")
     ] = None,
 ) -> int:
     """Prints the digits that can be read, and the errors of the rest; returns 1 if there are any."""
@@ -80,7 +83,7 @@ def check_engine(engine: Engine, out: Path | None, files: list[str], has_other_o
     if (engine == "ray") != (out is not None):
         raise typer.BadParameter("--engine ray and --out DIR go together")
     if out and has_other_output:
-        raise typer.BadParameter("--engine ray writes Parquet; --format and --annotate are of the local engine")
+        raise typer.BadParameter("--engine ray writes Parquet; --format and --annotate need the local engine")
     if out and STANDARD_INPUT in files:
         raise typer.BadParameter("--engine ray reads files, not standard input")
 

@@ -23,7 +23,7 @@ Page = Annotated[bool, typer.Option("--page", help="Read each picture as lines o
 def find_mode(single: bool, page: bool) -> Mode:
     """Returns how pictures are read; prints a note if they can only be read as one digit each."""
     if single and page:
-        raise typer.BadParameter("--single and --page exclude each other")
+        raise typer.BadParameter("--single and --page are mutually exclusive")
     if single or page:
         return "single" if single else "page"
     if missing("pages"):

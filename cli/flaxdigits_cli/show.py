@@ -46,7 +46,7 @@ def check_picture(picture: Path, out: Path, option: str) -> None:
 def note_temperature(temperature: float) -> None:
     """Prints a note if a model is not calibrated."""
     if temperature == 1:
-        note("note: temperature 1, so the probabilities are not calibrated; held-out digits (validation) would do it")
+        note("note: temperature 1, so the probabilities are not calibrated; that needs held-out digits (validation)")
 
 
 def command_line() -> str:

@@ -22,7 +22,7 @@ def run(
     model: ModelOption = None,
     out: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path("submission.csv"),
     upload: Annotated[bool, typer.Option("--upload", help="Upload it, through the kaggle package.")] = False,
-    message: Annotated[str, typer.Option(metavar="TEXT", help="Shown beside it on Kaggle.")] = "flaxdigits",
+    message: Annotated[str, typer.Option(metavar="TEXT", help="Description shown on Kaggle.")] = "flaxdigits",
 ) -> None:
     """Writes the submission, and uploads it on request."""
     from flaxdigits import submission

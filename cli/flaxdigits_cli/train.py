@@ -50,7 +50,7 @@ def run(
     data: Annotated[
         str | None, typer.Argument(metavar="DATA", help=f"Labelled digits; {DEFAULTS.data} by default.")
     ] = None,
-    preset: Annotated[Preset | None, typer.Option(help="A whole configuration, by name.")] = None,
+    preset: Annotated[Preset | None, typer.Option(help="A named configuration.")] = None,
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A configuration, such as a run's config.toml.")
     ] = None,
@@ -69,23 +69,23 @@ def run(
     hidden: Annotated[Any, option("hidden", "Widths of the hidden layers.", metavar="N,N,...", parser=widths)] = None,
     precision: Annotated[Precision | None, option("precision", "Precision of the arithmetic.")] = None,
     adam_moments: Annotated[Moments | None, option("adam_moments", "Precision of Adam's moments.")] = None,
-    streaming: Annotated[Streaming | None, option("streaming", "Whether digits are read while training.")] = None,
+    streaming: Annotated[Streaming | None, option("streaming", "Read digits while training, not before.")] = None,
     device: Annotated[Device | None, option("device", "Device to train on.")] = None,
     seed: Annotated[int | None, option("seed", "The same seed gives the same weights.", metavar="N")] = None,
     distributed: Annotated[
         bool, typer.Option("--distributed", help="Train in several processes, which JAX finds in a cluster.")
     ] = False,
     coordinator: Annotated[
-        str | None, typer.Option(metavar="HOST:PORT", help="Elsewhere: of the first process.")
+        str | None, typer.Option(metavar="HOST:PORT", help="Elsewhere: address of the first process.")
     ] = None,
-    processes: Annotated[int | None, typer.Option(metavar="N", min=1, help="Elsewhere: how many there are.")] = None,
+    processes: Annotated[int | None, typer.Option(metavar="N", min=1, help="Elsewhere: number of processes.")] = None,
     process_id: Annotated[
-        int | None, typer.Option(metavar="I", min=0, help="Elsewhere: which one this is, from 0.")
+        int | None, typer.Option(metavar="I", min=0, help="Elsewhere: index of this process, from 0.")
     ] = None,
     evaluate: Annotated[
         bool,
         typer.Option(
-            "--evaluate", help="Evaluate the run: on MNIST's test digits, or, of other data, on held-out ones."
+            "--evaluate", help="Evaluate the run: on MNIST's test digits, or on held-out digits of other data."
         ),
     ] = False,
 ) -> None:
@@ -144,7 +144,9 @@ def check_exclusive(
             "name the digits to learn, such as a folder that `label` has made", param_hint="--from"
         )
     if resume and any(value is not None for value in (preset, config, out, source, *changes.values())):
-        raise typer.BadParameter("a run goes on with its own configuration; omit the rest", param_hint="--resume")
+        raise typer.BadParameter(
+            "a run resumes with its own configuration; omit the other options", param_hint="--resume"
+        )
 
 
 def check_distributed(
@@ -186,7 +188,7 @@ def finetuned(
     path = source if source == SHIPPED else find_model(source).resolve()
     config = finetuning_config(path, len(digits), **changes)
     if not config.validation:
-        note(f"note: {len(digits)} digits are too few to hold some of them out; they are all trained on")
+        note(f"note: {len(digits)} digits are too few to hold any out; all are used for training")
     return config, begun(digits, config, out, if_exists)
 
 
@@ -223,7 +225,8 @@ def note_resumed(run: Run) -> None:
     repair(run)
     begun_with, here = Provenance.read(run.data).jax, version("jax")
     if begun_with != here:
-        note(f"note: begun with JAX {begun_with}, resumed with {here}: the weights may differ from an unstopped run's")
+        other = "the weights may differ from those of an uninterrupted run"
+        note(f"note: started with JAX {begun_with}, resumed with {here}: {other}")
     if not saved_steps(run.checkpoints) and not run.pretraining.exists():
         note(f"note: {run} has no checkpoint yet, so it begins at its first step")
 
@@ -265,7 +268,7 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
         if training.advice:
             line(f"note: {training.advice}; in a clone: UV_PYTHON=3.12 just train")
         if not len(training):
-            line(f"{training.run}: was finished already, nothing was left to train")
+            line(f"{training.run}: already finished, nothing left to train")
         for report in training:
             line(str(report))
     return training

@@ -54,7 +54,7 @@ def check_sizes(archive: zipfile.ZipFile, source: Source) -> None:
     """
     total = sum(entry.file_size for entry in archive.infolist())
     if total > source.most:
-        raise DataError(f"{source.name}: {total:,} bytes when it is decompressed, for which it is too small a file")
+        raise DataError(f"{source.name}: decompresses to {total:,} bytes, too many for a file of this size")
 
 
 def _read_pictures(archive: zipfile.ZipFile, names: list[str], name: str) -> Digits:

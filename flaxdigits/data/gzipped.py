@@ -34,5 +34,5 @@ class LimitedGzipFile(gzip.GzipFile):
 
     def _checked(self, content: bytes) -> bytes:
         if self.tell() > self.most:
-            raise ValueError(f"more than {self.most:,} bytes when it is decompressed, for which it is too small a file")
+            raise ValueError(f"decompresses to more than {self.most:,} bytes, too many for a file of this size")
         return content

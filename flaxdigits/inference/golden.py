@@ -118,7 +118,7 @@ def _read(folder: Path) -> _Vectors:
     except KeyError as error:
         raise GoldenError(f"{path}: not golden vectors: {error} is missing") from error
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise GoldenError(f"{path}: not golden vectors, or cut off: {error}") from error
+        raise GoldenError(f"{path}: not golden vectors, or truncated: {error}") from error
 
 
 def _parse(description: Any, folder: Path) -> _Vectors:

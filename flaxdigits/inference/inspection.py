@@ -69,9 +69,9 @@ def parse_model(content: bytes, name: str) -> onnx.ModelProto:
     try:
         model = onnx.load_model_from_string(content)
     except DecodeError as error:
-        raise ModelError(f"{name}: not an ONNX model, or cut off") from error
+        raise ModelError(f"{name}: not an ONNX model, or truncated") from error
     if not (model.ir_version and model.opset_import and model.HasField("graph")):
-        raise ModelError(f"{name}: not an ONNX model, or cut off")
+        raise ModelError(f"{name}: not an ONNX model, or truncated")
     return model
 
 

@@ -101,7 +101,7 @@ def find_files(inputs: Sequence[str], out: Path) -> list[str]:
         paths += map(str, parquet or (Path(file).absolute() for file in expand(source)))
     others = [path for path in paths if not path.endswith(SUFFIX)]
     if others and len(others) < len(paths):
-        raise DataError(f"{others[0]}: not a Parquet file, as others of the inputs are; read the two kinds apart")
+        raise DataError(f"{others[0]}: not a Parquet file, as other inputs are; read the two kinds in separate runs")
     absent = next((path for path in paths if not Path(path).exists()), None)
     if absent:
         raise DataError(f"{absent}: no such file")
@@ -144,7 +144,7 @@ def rows_of_groups(path: str) -> list[int]:
     pixel_columns(names, path)
     taken = next((name for name in names if name in ADDED or names.count(name) > 1), None)
     if taken:
-        raise DataError(f"{path}: two columns would be named {taken!r}; rename the one that is there")
+        raise DataError(f"{path}: two columns would be named {taken!r}; rename the existing one")
     return rows
 
 

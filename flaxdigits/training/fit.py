@@ -180,7 +180,7 @@ def refuse_existing(run: Run, if_exists: IfExists) -> None:
     """Raises RunExistsError if the directory holds a run that must not be replaced."""
     if run.config.exists() and if_exists != "replace":
         hint = 'choose another directory, or pass if_exists="resume" or "replace"'
-        raise RunExistsError(run.path, "holds a run already", hint)
+        raise RunExistsError(run.path, "already holds a run", hint)
 
 
 def refuse_another(run: Run, config: TrainConfig | None) -> None:
@@ -190,7 +190,7 @@ def refuse_another(run: Run, config: TrainConfig | None) -> None:
         config = replace(config, precision=begun.precision)
     changes = config.differences(begun) if config else []
     if changes:
-        problem = f"holds a run of another configuration ({'; '.join(changes)})"
+        problem = f"holds a run with another configuration ({'; '.join(changes)})"
         raise RunExistsError(run.path, problem, 'choose another directory, or pass if_exists="replace"')
 
 

@@ -207,7 +207,7 @@ class Loop:
             self.save(state)
         if stop:
             done = f"stopped and saved at step {int(state.step)} of {self.setup.steps}"
-            raise TrainingInterrupted(self.setup.name, done, f"flaxdigits.resume({str(self.setup.name)!r}) goes on")
+            raise TrainingInterrupted(self.setup.name, done, f"resume with flaxdigits.resume({str(self.setup.name)!r})")
         return steps
 
     def progress(self, state: TrainState) -> Progress:

@@ -45,7 +45,7 @@ def connect(coordinator: str | None = None, processes: int | None = None, proces
         jax.devices()  # now, since it waits for the others too
     except (ValueError, RuntimeError) as error:
         problem = " ".join(str(error).split())
-        raise DeviceError(f"the processes do not find each other: {problem}") from error
+        raise DeviceError(f"the processes cannot connect to each other: {problem}") from error
     connected = True
 
 
@@ -106,5 +106,5 @@ def lost_processes(name: Path) -> Iterator[None]:
         if jax.process_count() == 1 or not any(sign in reason for sign in SIGNS_OF_LOSS):
             raise
         problem = f"another process of this training has ended, or cannot be reached: {reason}"
-        hint = f"flaxdigits.resume({str(name)!r}) goes on from the last checkpoint, with any number of processes"
+        hint = f"resume with flaxdigits.resume({str(name)!r}), with any number of processes"
         raise TrainingError(name, problem, hint) from error

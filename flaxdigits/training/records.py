@@ -59,8 +59,8 @@ class Provenance:
             RunError: if they would now differ.
         """
         if self.added_sha256 and examples.added_sha256 != self.added_sha256:
-            problem = "other pictures would be added to its digits than when it began"
-            raise RunError(run.path, problem, "flaxdigits, NumPy or Pillow is of another version")
+            problem = "the added pictures would differ from those at the start of the run"
+            raise RunError(run.path, problem, "another version of flaxdigits, NumPy or Pillow is installed")
 
     def check_initial(self, run: Run, sha256: str) -> None:
         """Checks that a run without a checkpoint still starts from the model that it began with.
@@ -82,9 +82,9 @@ class Provenance:
             hint = "undo the change, or begin a new run"
             raise RunError(run.path, f"config.toml was changed after the run began ({'; '.join(changes)})", hint)
         if digits.sha256 != self.sha256:
-            raise RunError(run.path, f"began with other digits than {digits.name} holds now")
+            raise RunError(run.path, f"{digits.name} no longer holds the digits that it began with")
         if (held_out.sha256 if held_out else "") != self.held_out_sha256:
-            problem = f"other digits of {digits.name} would be held out than when it began"
+            problem = f"other digits of {digits.name} would be held out than at its start"
             raise RunError(run.path, problem, "the writers differ")
 
     def begun_config(self, run: Run) -> TrainConfig:
@@ -92,7 +92,7 @@ class Provenance:
         try:
             return TrainConfig.from_dict(self.config)
         except ConfigError as error:
-            raise RunError(run.data, f"the run is of another version of flaxdigits: {error}") from error
+            raise RunError(run.data, f"the run was created by another version of flaxdigits: {error}") from error
 
     def save(self, path: Path) -> None:
         """Writes data.json."""
@@ -115,7 +115,7 @@ class Provenance:
         except OSError as error:
             raise RunError(path, f"{error.strerror}; the run cannot be used without it") from error
         except (ValueError, TypeError, KeyError) as error:
-            raise RunError(path, "damaged", "restore it, or train anew") from error
+            raise RunError(path, "damaged", "restore it, or start a new run") from error
 
 
 def load_again(run: Run, config: TrainConfig) -> Digits:

@@ -40,7 +40,7 @@ def trained_model(run: Run) -> Trained:
     abstract = jax.eval_shape(lambda: init_state(make_model(config, make_keys(config.seed)), config, 1))
     saved = restore_checkpoint(abstract, run.checkpoints, on_one_device("cpu"))
     if saved is None:
-        raise RunUnfinishedError(run.path, "no checkpoint in it yet", "flaxdigits.resume goes on with it")
+        raise RunUnfinishedError(run.path, "no checkpoint in it yet", "resume it with flaxdigits.resume")
     model = merge(make_graph(config), saved.state.final_params, saved.state.variables)
     model.eval()
     return Trained(config, model, parse_history(saved.files.get(run.history.name, "")))

@@ -138,7 +138,7 @@ def test_a_page_is_annotated_and_explained(empty, invoke, mnist_test):
     assert "in lines of writing: 2" in stdout
     assert stdout.splitlines()[-1] == "page-explained.png"
     assert "read as one digit" not in stdout
-    assert "read as one digit" in invoke("explain", "seven.png")[1]
+    assert "read as a single digit" in invoke("explain", "seven.png")[1]
     for name in ("drawn.png", "page-explained.png", "seven-explained.png"):
         with Image.open(empty / name) as picture:
             assert picture.mode == "RGB"
@@ -313,7 +313,7 @@ def test_what_was_labelled_already_is_left_as_it_is(here, invoke, tmp_path):
     invoke("label", "seven.png", "--out", tmp_path)
     code, out, err = invoke("label", "seven.png", "--out", tmp_path)
     assert (code, out) == (0, f"{tmp_path}: 1 digits in sub-folders 0 to 9, 0 refused in none/\n")
-    assert "1 of 1 were there already" in err
+    assert "1 of 1 already existed" in err
 
 
 def test_label_without_a_digit_or_a_folder_says_so(here, invoke, tmp_path):

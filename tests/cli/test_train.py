@@ -122,7 +122,7 @@ def test_a_run_without_any_checkpoint_is_noted_and_one_of_its_pretraining_counts
 def test_a_finished_run_is_not_trained_again(here, invoke):
     code, _, stderr = invoke("train", "--resume", "runs/whole")
     assert code == 0
-    assert "runs/whole: was finished already, nothing was left to train" in stderr
+    assert "runs/whole: already finished, nothing left to train" in stderr
 
 
 def test_a_run_of_another_jax_is_noted(here, invoke):
@@ -131,7 +131,7 @@ def test_a_run_of_another_jax_is_noted(here, invoke):
     begun_with = json.loads(provenance.read_text())
     provenance.write_text(json.dumps(begun_with | {"jax": "0.0.1"}))
     assert (
-        f"note: begun with JAX 0.0.1, resumed with {begun_with['jax']}: "
+        f"note: started with JAX 0.0.1, resumed with {begun_with['jax']}: "
         in invoke("train", "--resume", "runs/older")[2]
     )
 
@@ -217,9 +217,7 @@ def test_a_second_training_of_the_same_run_is_refused(here, invoke):
     with flaxdigits.Run("runs/locked").locked():
         code, _, stderr = invoke("train", "--config", "config.toml", "--out", "runs/locked")
     assert code == 1
-    assert (
-        stderr.splitlines()[-1] == "flaxdigits: runs/locked: a training in this run is open already; wait for it to end"
-    )
+    assert stderr.splitlines()[-1] == "flaxdigits: runs/locked: this run is already being trained; wait for it to end"
 
 
 @pytest.mark.slow

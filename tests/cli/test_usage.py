@@ -104,7 +104,7 @@ def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
         (["train", "--epochs", "0"], "epochs: expected 1 or more, got 0", ""),
         (["train", "--device", "gpu"], "no device of kind 'gpu'", "[cuda]'"),
         (["train", "--config", "no.toml"], "no.toml", ""),
-        (["train", "--resume", "runs/none"], "runs/none", "`flaxdigits train` makes one"),
+        (["train", "--resume", "runs/none"], "runs/none", "create one with: flaxdigits train"),
         (
             ["train", "--out", "runs/whole"],
             "runs/whole",
@@ -118,7 +118,7 @@ def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
             "or export its last checkpoint with: flaxdigits export runs/stopped",
         ),
         (["export", "runs/unfinished"], "runs/unfinished", "finish it with: flaxdigits train --resume runs/unfinished"),
-        (["export", "runs/none"], "runs/none", "`flaxdigits train` makes one"),
+        (["export", "runs/none"], "runs/none", "create one with: flaxdigits train"),
         (["predict", "no.png", "--model", "runs/whole"], "no.png", ""),
         (["predict", "seven.png", "--model", "notes.txt"], "notes.txt", ""),
         (["predict", "seven.png", "--model", "none.onnx"], "none.onnx", ""),
@@ -129,7 +129,7 @@ def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
         (["submit", "unlabelled.npz", "--model", "runs/whole", "--out", "/proc/x/s.csv"], "/proc/x", ""),
         (["inspect", "none.onnx"], "none.onnx", ""),
         (["inspect", "notes.txt"], "notes.txt", ""),
-        (["inspect", "nothing"], "nothing", "`flaxdigits train` makes one"),
+        (["inspect", "nothing"], "nothing", "create one with: flaxdigits train"),
         (["verify", "notes.txt"], "notes.txt", ""),
         (
             ["verify", "runs/whole", "nothing"],
@@ -155,4 +155,4 @@ def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subjec
 @pytest.mark.parametrize("command", ["eval", "export"])
 def test_without_a_run_the_first_step_is_named(invoke, command, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert invoke(command) == (1, "", "flaxdigits: runs/latest: no run yet; `flaxdigits train` makes one\n")
+    assert invoke(command) == (1, "", "flaxdigits: runs/latest: no run yet; create one with: flaxdigits train\n")

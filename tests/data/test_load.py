@@ -169,7 +169,7 @@ def npy(header):
 IMAGES = np.zeros((3, 28, 28), np.uint8)
 LARGEST = 2**32 - 1  # as a size in IDX
 BOMB = 2**27  # bytes, of which a thousandth is left when they are packed
-TOO_SMALL = "bytes when it is decompressed, for which it is too small a file"
+TOO_SMALL = "bytes, too many for a file of this size"
 HEADER = ",".join(["label", *(f"pixel{i}" for i in range(784))]).encode() + b"\n"
 BAD_FILES = {
     "nothing": (b"", "empty"),

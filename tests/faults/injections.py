@@ -197,12 +197,12 @@ def second_training(trials: Trials, run: Run) -> list[str]:
     seen = failure(trials.start(run))
     first.communicate(timeout=600)
     assert first.returncode == 0
-    assert "open already" in seen, seen
+    assert "already being trained" in seen, seen
     return [seen]
 
 
 def jumping_clock(trials: Trials, run: Run) -> list[str]:
-    """A clock that jumps by days, forward and back."""
+    """A clock that jumps by up to eleven years, forward and back."""
     if FAKETIME is None:
         return []
     clock = trials.folder / "clock"

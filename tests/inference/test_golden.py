@@ -151,13 +151,13 @@ def test_a_description_cut_off_anywhere_is_named(recognizer, folder):
     for cut in np.linspace(0, len(whole) - 2, 50).astype(int):
         (folder / "golden.json").write_bytes(whole[:cut])
         found = complaint(recognizer, folder)
-        assert found.startswith(f"{folder}/golden.json: not golden vectors, or cut off: ")
+        assert found.startswith(f"{folder}/golden.json: not golden vectors, or truncated: ")
 
 
 @pytest.mark.parametrize("size", [0, 783, 784 * 39, 784 * 40 - 1, 784 * 41])
 def test_another_number_of_pixels_is_named(recognizer, folder, size):
     (folder / "pixels.bin").write_bytes(bytes(size))
-    assert complaint(recognizer, folder).startswith(f"{folder}/golden.json: not golden vectors, or cut off: ")
+    assert complaint(recognizer, folder).startswith(f"{folder}/golden.json: not golden vectors, or truncated: ")
 
 
 @pytest.mark.parametrize("name", ["cases", "pixels", "tolerance", "model"])
@@ -208,7 +208,7 @@ def test_impossible_values_are_refused_in_one_line(recognizer, folder, changes):
 @pytest.mark.parametrize("text", ["[]", "null", "3", '"golden"', "[" * 100_000, "\xff"])
 def test_other_json_is_refused(recognizer, folder, text):
     (folder / "golden.json").write_bytes(text.encode("latin-1"))
-    assert complaint(recognizer, folder).startswith(f"{folder}/golden.json: not golden vectors, or cut off: ")
+    assert complaint(recognizer, folder).startswith(f"{folder}/golden.json: not golden vectors, or truncated: ")
 
 
 @pytest.mark.parametrize(("model", "golden"), [("digits.onnx", "golden"), ("digits-tiny.onnx", "golden-tiny")])

@@ -206,7 +206,7 @@ def test_a_damaged_file_is_described_or_refused_in_one_line(tmp_path):
         try:
             found = inspect_bytes(damaged.tobytes(), tmp_path)
         except ModelError as error:
-            refused += str(error) == f"{tmp_path}/m.onnx: not an ONNX model, or cut off"
+            refused += str(error) == f"{tmp_path}/m.onnx: not an ONNX model, or truncated"
         else:
             described += "\n" not in "".join(found.violations) and bool(json.dumps(found.as_dict()))
     assert refused + described == 400
@@ -215,7 +215,7 @@ def test_a_damaged_file_is_described_or_refused_in_one_line(tmp_path):
 
 def test_bytes_without_a_graph_or_versions_are_not_a_model(tmp_path):
     for content in (b"", b"\x08\x08", b"\x08\x08\x42\x02\x10\x11", b"\x08\x00\x42\x02\x10\x11\x3a\x00"):
-        with pytest.raises(ModelError, match="m.onnx: not an ONNX model, or cut off$"):
+        with pytest.raises(ModelError, match="m.onnx: not an ONNX model, or truncated$"):
             inspect_bytes(content, tmp_path)
 
 

@@ -86,7 +86,7 @@ def test_a_run_does_not_go_on_with_other_added_pictures(digits, tmp_path, monkey
     with pytest.raises(TrainingInterrupted):
         list(fit(digits, config, tmp_path / "run", on_progress=steps.append, should_stop=lambda: bool(steps)))
     monkeypatch.setattr("flaxdigits.training.examples.MOST", 20)
-    with pytest.raises(RunError, match="other pictures would be added to its digits than when it began"):
+    with pytest.raises(RunError, match="the added pictures would differ from those at the start of the run"):
         list(resume(tmp_path / "run", digits))
     monkeypatch.undo()
     assert len(list(resume(tmp_path / "run", digits))) > 0

@@ -136,12 +136,12 @@ def test_a_finished_run_has_nothing_left_to_do(digits, finished):
 
 
 def test_a_run_does_not_go_on_with_other_digits(digits, finished):
-    with pytest.raises(RunError, match="began with other digits"):
+    with pytest.raises(RunError, match="no longer holds the digits that it began with"):
         resume(finished[0], digits[:1000])
 
 
 def test_a_run_is_not_overwritten(digits, finished):
-    with pytest.raises(RunExistsError, match="holds a run already"):
+    with pytest.raises(RunExistsError, match="already holds a run"):
         fit(digits, SMALL, finished[0].path)
 
 
@@ -296,7 +296,7 @@ def test_two_trainings_of_one_run_are_refused(digits, tmp_path):
     run = Run(tmp_path / "run")
     first = fit(digits, SMALL, run)
     next(first)
-    with pytest.raises(RunLockedError, match="open already"):
+    with pytest.raises(RunLockedError, match="already being trained"):
         next(resume(run, digits))
     first.close()
     assert [report.epoch for report in resume(run, digits)] == [2, 3]

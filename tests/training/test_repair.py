@@ -108,7 +108,7 @@ def test_history_csv_is_as_the_checkpoint_has_it(content, run, digits, finished)
 def test_without_a_checkpoint_a_damaged_data_json_is_refused_with_its_name(run, digits):
     shutil.rmtree(run.checkpoints)
     run.data.write_text("{")
-    with pytest.raises(RunError, match=r"data.json: damaged; restore it, or train anew"):
+    with pytest.raises(RunError, match=r"data.json: damaged; restore it, or start a new run"):
         resume(run, digits)
 
 
@@ -117,7 +117,7 @@ def test_a_run_that_is_moved_away_while_it_trains_is_not_made_again(digits, tmp_
     training = fit(digits, SMALL.changed(checkpoint_seconds=0.0), run)
     next(training)
     run.path.rename(elsewhere)
-    with pytest.raises(RunStorageError, match=r"there is no config.toml in it any more; bring it back and resume it"):
+    with pytest.raises(RunStorageError, match=r"there is no config.toml in it any more; restore it and resume"):
         next(training)
     assert not run.path.exists()
     elsewhere.rename(run.path)
