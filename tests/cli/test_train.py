@@ -143,30 +143,6 @@ def test_a_model_without_calibration_is_noted(here, invoke):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("epochs", "kind", "code", "step"), [(0, signal.SIGTERM, 143, "0"), (2, signal.SIGINT, 130, r"\d+")]
-)
-def test_a_signal_saves_the_state_and_the_run_goes_on_with_the_same_bits(
-    epochs, kind, code, step, folder, run_program, same_weights
-):
-    run = f"runs/stopped-after-{epochs}"
-    begin = ["--config", "config.toml", "--out", run, "--if-exists", "resume"]
-    process = start(folder, *begin)
-    wait_for_epochs(process, epochs)
-    process.send_signal(kind)
-    _, stderr = process.communicate(timeout=60)
-    assert process.returncode == code
-    message = (
-        rf"flaxdigits: {run}: stopped and saved at step {step} of 2400; resume with: flaxdigits train --resume {run}\n$"
-    )
-    assert re.search(message, stderr)
-    done = run_program(folder, "train", *(begin if kind == signal.SIGTERM else ["--resume", run]))
-    assert done.returncode == 0
-    assert "no checkpoint" not in done.stderr
-    assert same_weights(folder / run, folder / "runs/whole")
-
-
-@pytest.mark.slow
 def test_what_is_repaired_is_said_in_one_line(folder, run_program, same_weights):
     shutil.copytree(folder / "runs/whole", folder / "runs/damaged")
     (folder / "runs/damaged/data.json").write_text("")
@@ -196,21 +172,34 @@ def test_a_second_signal_ends_the_process_at_once(folder):
 
 
 @pytest.mark.slow
-def test_a_run_killed_at_random_moments_ends_with_the_same_bits(folder, run_program, same_weights):
-    words = ["--config", "config.toml", "--out", "runs/killed"]
-    seed = random.randrange(2**32)
-    moments = random.Random(seed)
-    for _ in range(2):
-        process = start(folder, *words)
-        wait_for_epochs(process, moments.randint(1, 2))
-        time.sleep(0.5 * moments.random())
-        process.kill()
-        process.communicate()
-        assert process.returncode == -signal.SIGKILL  # a run that had ended would show nothing
-        words = ["--resume", "runs/killed"]
-    done = run_program(folder, "train", *words)
+def test_a_run_that_is_stopped_and_killed_ends_with_the_same_bits(folder, run_program, same_weights):
+    run, seed = "runs/stopped", random.randrange(2**32)
+    begin = ["--config", "config.toml", "--out", run, "--if-exists", "resume"]
+    assert stop(folder, begin, signal.SIGTERM, 0) == (143, stopped_at(run, 0))
+    code, message = stop(folder, begin, signal.SIGINT, 2)
+    assert code == 130
+    assert re.fullmatch(stopped_at(run, r"\d+"), message)
+    moment = random.Random(seed)
+    assert stop(folder, begin, signal.SIGKILL, moment.randint(1, 2), 0.5 * moment.random())[0] == -signal.SIGKILL
+    done = run_program(folder, "train", "--resume", run)
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
-    assert same_weights(folder / "runs/killed", folder / "runs/whole"), f"seed {seed}"
+    assert "no checkpoint" not in done.stderr
+    assert same_weights(folder / run, folder / "runs/whole"), f"seed {seed}"
+
+
+def stop(folder, words, kind, epochs, seconds=0):
+    """Trains, sends a signal some time after some epochs; returns the exit code and the last line of standard error."""
+    process = start(folder, *words)
+    wait_for_epochs(process, epochs)
+    time.sleep(seconds)
+    process.send_signal(kind)
+    _, stderr = process.communicate(timeout=60)
+    return process.returncode, (stderr.splitlines() or [""])[-1]
+
+
+def stopped_at(run, step):
+    """Returns what is said of a run that was stopped."""
+    return f"flaxdigits: {run}: stopped and saved at step {step} of 2400; resume with: flaxdigits train --resume {run}"
 
 
 def test_a_second_training_of_the_same_run_is_refused(here, invoke):

@@ -69,10 +69,11 @@ def finish(process):
 
 
 def wait_for_work(process, out, cluster, count):
-    """Waits until there are parts, and some actors of a cluster that read others; returns these actors."""
+    """Waits until there are new parts, and some actors of a cluster that read others; returns these actors."""
+    before = len(times(out))
     while True:
         parts, actors = len(times(out)), workers(cluster.pid)
-        if parts and len(actors) >= count:
+        if parts > before and len(actors) >= count:
             assert parts < FILES
             return actors
         assert process.poll() is None, process.communicate()
@@ -125,33 +126,29 @@ def check_rows(out, digits):
     assert {path.name for path in out.iterdir()} - set(times(out)) <= {MANIFEST, ".lock"}
 
 
-def test_a_worker_that_is_killed_loses_and_doubles_nothing(start, tmp_path, mnist_train):
-    process = start()
-    os.kill(wait_for_work(process, tmp_path / "out", process, 1)[0], signal.SIGKILL)
-    code, stdout, stderr = finish(process)
-    assert code == 0, stderr
-    assert f"out: {FILES * ROWS:,} rows in {FILES} parts; {FILES * ROWS:,} digits read now" in stdout
-    assert stdout.count("\n") == 1
-    assert all(line.endswith(f" of {FILES * ROWS:,} digits") for line in stderr.splitlines())
-    check_rows(tmp_path / "out", mnist_train)
-
-
-def test_killed_and_started_again_it_repeats_no_finished_part(start, tmp_path, mnist_train):
+def test_command_and_worker_may_be_killed_and_no_part_is_lost_or_repeated(start, tmp_path, mnist_train):
+    out = tmp_path / "out"
     first = start()
-    wait_for_work(first, tmp_path / "out", first, 1)
+    wait_for_work(first, out, first, 1)
     of_ray = descendants(first.pid)
     first.kill()
     for pid in of_ray:  # by themselves they end a minute later
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     finish(first)
-    before = times(tmp_path / "out")
-    code, stdout, stderr = finish(start())
-    assert code == 0, stderr
-    assert f"{(FILES - len(before)) * ROWS:,} digits read now" in stdout
+    before = times(out)
     assert 0 < len(before) < FILES
-    assert before.items() <= times(tmp_path / "out").items()
-    check_rows(tmp_path / "out", mnist_train)
+
+    second = start()
+    os.kill(wait_for_work(second, out, second, 1)[0], signal.SIGKILL)
+    code, stdout, stderr = finish(second)
+    assert code == 0, stderr
+    read = (FILES - len(before)) * ROWS
+    assert f"out: {FILES * ROWS:,} rows in {FILES} parts; {read:,} digits read now" in stdout
+    assert stdout.count("\n") == 1
+    assert all(line.endswith(f" of {FILES * ROWS:,} digits") for line in stderr.splitlines())
+    assert before.items() <= times(out).items()
+    check_rows(out, mnist_train)
 
 
 def test_a_node_of_two_that_is_killed_loses_and_doubles_nothing(start, tmp_path, mnist_train):
