@@ -4,7 +4,7 @@
 upstroke as long as its stem, an open 4, a 5 whose bar stands apart, a 6 like a b, a barred 7, a 9 like a g with a loop,
 each a smooth stroke through points that vary. Then real hands: a network of the default preset is trained on the
 students of MNIST alone, and on the census workers alone. Of the writers whom it does not know, groups of four are taken
-that it reads worst, by the first 50 digits of each; these 200 are learnt, and the others of the four judged.
+that it reads worst, by 50 random digits of each; these 200 are learnt, the other digits of the four evaluate it.
 """
 
 import sys

@@ -92,7 +92,7 @@ HEAD = """\
 
 
 def fuzz(reader: str, count: int, seed: int, keep: Path) -> Tally:
-    """Gives a reader `count` inputs; keeps those with a defect."""
+    """Gives a reader `count` inputs; keeps the first one with each defect."""
     tally = Tally(reader)
     with tempfile.TemporaryDirectory() as scratch:
         worker = Worker(reader, Path(scratch))

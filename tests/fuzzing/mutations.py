@@ -169,7 +169,7 @@ def archive(content: bytes, rng: random.Random) -> bytes:
 
 
 def zip_with_other_fields(content: bytes, rng: random.Random) -> bytes:
-    """Returns a zip whose headers declare other sizes, methods, flags or attributes, the same way in each."""
+    """Returns a zip of which some headers declare another size, method, flag or attribute."""
     changed = bytearray(content)
     field, number = rng.choice((8, 10, 16, 20, 24, 28, 38, 42)), struct.pack("<I", rng.choice(NUMBERS))
     for found in re.finditer(rb"PK\x01\x02", content):
@@ -186,7 +186,7 @@ def unpacked(content: bytes) -> dict[str, bytes]:
 
 
 def packed(files: dict[str, bytes], rng: random.Random) -> bytes:
-    """Returns a zip of files, now and then with one of them twice, or as a symbolic link."""
+    """Returns a zip of files, some of them marked as symbolic links."""
     content = BytesIO()
     with zipfile.ZipFile(
         content, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))

@@ -13,7 +13,7 @@ import { boxAround, crop, median } from './fields.js';
  * @typedef {import('./strokes.js').Strokes} Strokes
  */
 
-const SPECK = 0.25; // of the digits' height; what is neither as high nor as wide is a speck, unless it is near a stroke
+const SPECK = 0.25; // of the digits' height; a component that is neither as high nor as wide is a speck
 const [TALL, SHORT] = [2.2, 0.45]; // heights of a component that is part of a line, as a share of the digits' height
 const THIN = 0.5; // width of a stroke that belongs to a ruled line, as a share of the usual one
 const LINE_GAP = 0.55; // minimum distance between the middles of two lines, as a share of the digits' height
