@@ -8,5 +8,5 @@
 #SBATCH --signal=TERM@60             # ... and a minute before the time limit the state is saved
 #SBATCH --time=02:00:00
 
-# On a disk that all machines see; --if-exists resume begins the run, or goes on with it.
+# On a disk that all machines see; --if-exists resume starts the run or resumes it.
 srun .venv/bin/flaxdigits train --distributed --preset record --out /shared/runs/mine --if-exists resume

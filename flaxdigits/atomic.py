@@ -3,7 +3,7 @@
 import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -29,11 +29,12 @@ def replacing(path: Path) -> Iterator[Path]:
         if os.name == "posix":  # Windows cannot open a folder
             sync(path.parent)
     except OSError as error:
-        if error.filename is None:  # from a write to an open file
+        if error.filename in (None, str(beside)):  # None for a write to an open file
             error.filename = str(path)
         raise
     finally:
-        beside.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that has become read-only
+            beside.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

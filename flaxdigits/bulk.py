@@ -61,8 +61,9 @@ def read_files(names: list[str], options: Options) -> Iterator[list[Result] | Da
     """
     processes = min(os.cpu_count() or 1, len(names) // PARALLEL_FROM, MOST_PROCESSES)
     if processes < 2 or STANDARD_INPUT in names:  # which other processes do not have
-        recognizer = Recognizer(options.model)
-        yield from (read_file(name, recognizer, options) for name in names)
+        recognizer, size = Recognizer(options.model), BATCH if len(names) >= PARALLEL_FROM else 1
+        for batch in batches(names, size):
+            yield from read_batch(batch, recognizer, options)
         return
     Recognizer(options.model)  # raises its errors here, not in a process
     import multiprocessing
@@ -70,13 +71,17 @@ def read_files(names: list[str], options: Options) -> Iterator[list[Result] | Da
     context = multiprocessing.get_context("spawn")  # a fork would inherit onnxruntime's threads, and hang
     with ProcessPoolExecutor(processes, context, initialize, (options,)) as pool:
         try:
-            batches = (names[start : start + BATCH] for start in range(0, len(names), BATCH))
-            for found in pool.map(read_in_process, batches):
+            for found in pool.map(read_in_process, batches(names, BATCH)):
                 yield from found
         except BrokenProcessPool as error:
             raise DataError("a reading process was ended from outside, perhaps for lack of memory") from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
+
+
+def batches(names: list[str], size: int) -> Iterator[list[str]]:
+    """Yields names in runs of at most `size`."""
+    yield from (names[start : start + size] for start in range(0, len(names), size))
 
 
 def read_file(name: str, recognizer: Recognizer, options: Options) -> list[Result] | DataError:

@@ -1,13 +1,21 @@
 """The run directory: where training writes its files, and how to find it again."""
 
 import os
+import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
-from flaxdigits.errors import RunError, RunLockedError, RunNotFoundError, RunStorageError, RunUnfinishedError
+from flaxdigits.errors import (
+    RunError,
+    RunLockedError,
+    RunNotFoundError,
+    RunStorageError,
+    RunUnfinishedError,
+    RunWarning,
+)
 from flaxdigits.extras import require
 
 if TYPE_CHECKING:
@@ -83,7 +91,7 @@ class Run:
         """Lists what training, export and evaluation have written, except for config.toml and data.json."""
         named = (
             self.history, self.curves, self.checkpoints, self.pretraining, self.metrics, self.confusion,
-            self.mistakes, self.reliability, *self.path.glob("model*.onnx"),
+            self.mistakes, self.reliability, *self.path.glob("model*.onnx"), *self.path.glob("*.damaged"),
         )  # fmt: skip
         return [path for path in named if path.exists()]
 
@@ -161,13 +169,16 @@ def point_latest(run: Run, latest: Path = LATEST) -> None:
         RunError: if runs/latest is a file or a folder, which a link must not replace.
     """
     check_latest(latest)
-    beside = latest.with_name(f".latest.{os.getpid()}")
+    beside = latest.with_name(f".latest.{os.urandom(6).hex()}")
     try:
         latest.parent.mkdir(parents=True, exist_ok=True)
         beside.symlink_to(os.path.relpath(run.path.resolve(), latest.parent.resolve()))
         os.replace(beside, latest)
-    except OSError:  # Windows without permission to create links: runs are then named in full
-        beside.unlink(missing_ok=True)
+    except OSError as error:
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        if os.name == "posix":  # not Windows without permission to create links: runs are then named in full
+            warnings.warn(f"{latest}: still points to an earlier run: {error.strerror}", RunWarning, 2)
 
 
 def check_latest(latest: Path = LATEST) -> None:

@@ -1,6 +1,7 @@
 """Ctrl-C and SIGTERM during training."""
 
 import signal
+from contextlib import suppress
 from typing import Self
 
 from flaxdigits_cli.show import note
@@ -39,4 +40,6 @@ class Interrupt:
         self._asked, received = True, signal.Signals(kind)
         for kind in STOPS:
             signal.signal(kind, signal.SIG_DFL)
-        note("stopping after this step and saving; Ctrl-C again stops at once")
+        # Ctrl-C in `train 2>&1 | tee log` ends tee too, and a signal may arrive while standard error is written to.
+        with suppress(OSError, RuntimeError):
+            note("stopping after this step and saving; Ctrl-C again stops at once")

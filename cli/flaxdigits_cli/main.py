@@ -132,7 +132,9 @@ def advice(error: errors.FlaxdigitsError) -> str:
             return "`flaxdigits export --golden FOLDER` writes them"
         case errors.RunLockedError():
             return "wait for it to end"
-        case errors.RunStorageError() if Path(error.run, "config.toml").exists():
+        case errors.RunStorageError() if "config.toml" in error.message:
+            return f"restore it and resume with: flaxdigits train --resume {error.run}, or start a new run"
+        case errors.RunStorageError():
             return (
                 f"the last checkpoint is kept; once this is fixed, resume with: flaxdigits train --resume {error.run}"
             )
@@ -155,7 +157,8 @@ def interrupted() -> NoReturn:
 
 def fail(message: str, code: int) -> NoReturn:
     """Prints an error in one line and exits."""
-    print(f"flaxdigits: {printable(message)}", file=sys.stderr, flush=True)
+    with suppress(OSError):  # standard error may be what has failed
+        print(f"flaxdigits: {printable(message)}", file=sys.stderr, flush=True)
     processes = sys.modules.get("flaxdigits.training.processes")
     if processes and processes.connected:
         os._exit(code)  # an orderly exit would wait for the other processes, and they for this one

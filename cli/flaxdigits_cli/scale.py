@@ -10,7 +10,7 @@ from pathlib import Path
 from flaxdigits.bulk import Options
 from flaxdigits.scale.engine import read_parts
 from flaxdigits.scale.job import plan
-from flaxdigits_cli.show import note, parts_bar
+from flaxdigits_cli.show import note, parts_bar, say
 
 
 def read_at_scale(files: list[str], out: Path, options: Options) -> int:
@@ -30,7 +30,7 @@ def read_at_scale(files: list[str], out: Path, options: Options) -> int:
                 line(f"flaxdigits: {error}")
     seconds = time.monotonic() - began
     rate = f" in {seconds:.1f} s, {new / seconds:,.1f} a second" if new else ""
-    print(f"{out}: {rows:,} rows in {parts:,} part{'s' * (parts != 1)}; {new:,} {what} read now{rate}")
+    say(f"{out}: {rows:,} rows in {parts:,} part{'s' * (parts != 1)}; {new:,} {what} read now{rate}")
     if errors > 1:
         note(f"flaxdigits: {errors:,} {'files' if job.of_pictures else 'parts'} could not be read")
     return 1 if errors else 0

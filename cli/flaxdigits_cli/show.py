@@ -154,7 +154,7 @@ def parts_bar(total: int, what: str) -> Iterator[tuple[Callable[[int], None], Ca
             bar.advance(task, more)
             bar.update(task, description=f"{what}, {bar.tasks[0].speed or 0:,.0f} a second")
 
-        yield move, partial(bar.console.print, soft_wrap=True)
+        yield move, partial(print_above, bar.console)
 
 
 def tenths(total: int, what: str) -> Callable[[int], None]:

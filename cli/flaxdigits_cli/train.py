@@ -269,6 +269,7 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
             line(f"note: {training.advice}; in a clone: UV_PYTHON=3.12 just train")
         if not len(training):
             line(f"{training.run}: already finished, nothing left to train")
-        for report in training:
-            line(str(report))
+        with training:  # saved even if a line cannot be printed
+            for report in training:
+                line(str(report))
     return training

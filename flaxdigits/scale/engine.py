@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from flaxdigits.bulk import Options
 from flaxdigits.errors import PartsError
 from flaxdigits.inference.recognizer import CPU, Recognizer
-from flaxdigits.scale.job import Job, Unit
+from flaxdigits.scale.job import Job, Unit, locked
 from flaxdigits.scale.parts import Part, finished_part, read_unit
 
 if TYPE_CHECKING:
@@ -69,24 +69,9 @@ def read_parts(job: Job) -> Iterator[Part]:
         yield from read_missing(job)
 
 
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Locks a folder of parts against other processes; the system releases the lock when the process ends."""
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise PartsError(f"{out}: another process is reading into it", "wait for it to end") from None
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def read_missing(job: Job) -> Iterator[Part]:
     """Yields the existing parts, then the missing ones, each as it is finished."""
+    remove_unfinished(job.out)
     units = []
     for unit in job.units:
         part = finished_part(unit, job.out)
@@ -94,12 +79,16 @@ def read_missing(job: Job) -> Iterator[Part]:
             yield part
         else:
             units.append(unit)
-    if not units:
-        return
-    for leftover in job.out.glob(".part-*"):  # of workers that were killed
+    if units:
+        with cluster():
+            yield from read_units(job, units)
+        remove_unfinished(job.out)
+
+
+def remove_unfinished(out: Path) -> None:
+    """Removes the parts that killed workers have left unfinished."""
+    for leftover in out.glob(".part-*"):
         leftover.unlink(missing_ok=True)
-    with cluster():
-        yield from read_units(job, units)
 
 
 @contextmanager

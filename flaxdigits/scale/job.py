@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +14,7 @@ from flaxdigits.data.inputs import expand
 from flaxdigits.errors import DataError, PartsError
 from flaxdigits.extras import missing, require
 from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.pictures.reading import picture_files
 from flaxdigits.scale.pixels import pixel_columns
 
 SUFFIX = ".parquet"
@@ -86,8 +88,30 @@ def plan(inputs: Sequence[str], out: Path, options: Options) -> Job:
     of_pictures = not paths[0].endswith(SUFFIX)
     units = list(picture_units(paths) if of_pictures else parquet_units(paths))
     job = Job(out.absolute(), options, model, named(units), of_pictures)
-    claim(job, {"inputs_sha256": identity(paths)})
+    with locked(job.out):
+        claim(job, {"inputs_sha256": identity(paths)})
     return job
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Locks a folder of parts against other processes; the system releases the lock when the process ends.
+
+    Raises:
+        PartsError: if another process has locked it.
+    """
+    from filelock import FileLock, Timeout
+
+    out.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(out / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise PartsError(f"{out}: another process is reading into it", "wait for it to end") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def find_files(inputs: Sequence[str], out: Path) -> list[str]:
@@ -98,7 +122,8 @@ def find_files(inputs: Sequence[str], out: Path) -> list[str]:
         if folder.is_dir() and out.resolve().is_relative_to(folder.resolve()):
             raise DataError(f"{out}: is in the folder to be read, {source}; name one outside it")
         parquet = sorted(file for file in folder.rglob(f"*{SUFFIX}") if is_data(file, folder))
-        paths += map(str, parquet or (Path(file).absolute() for file in expand(source)))
+        pictures = picture_files(folder) if parquet else [Path(file).absolute() for file in expand(source)]
+        paths += map(str, [*parquet, *pictures])
     others = [path for path in paths if not path.endswith(SUFFIX)]
     if others and len(others) < len(paths):
         raise DataError(f"{others[0]}: not a Parquet file, as other inputs are; read the two kinds in separate runs")
@@ -201,7 +226,7 @@ def claim(job: Job, identities: dict[str, str]) -> None:
         if other:
             problem = f"{job.out}: holds parts of another reading, which differs in {', '.join(other)}"
             raise PartsError(problem, "choose another folder, or empty this one")
-    elif job.out.is_dir() and any(job.out.iterdir()):
+    elif job.out.is_dir() and any(not path.name.startswith(".") for path in job.out.iterdir()):
         raise PartsError(f"{job.out}: holds other files than parts", "choose a new folder")
     else:
         atomic.write_text(path, json.dumps(manifest, indent=2) + "\n")

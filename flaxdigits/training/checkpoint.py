@@ -1,5 +1,6 @@
 """Checkpoints: training states on disk, saved with Orbax, each with a hash that reveals damage."""
 
+import errno
 import hashlib
 import json
 import logging
@@ -10,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import wraps
+from functools import cache, wraps
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -76,16 +77,24 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     try:
         with _orbax(folder, set(range(jax.process_count()))) as (ocp, path):
             ocp.save_checkpointables(path / str(int(state.step)), {STATE: state, RECORD: record})
-    except (OSError, ValueError) as error:
+    except Exception as error:  # of Orbax, TensorStore or the system
         if is_first():
             remove_unfinished(folder)
-        number = re.search(r"OS error (\d+)", str(error))  # how TensorStore reports it, in a ValueError
+        number = system_error(error)
         if number is None:
             raise
-        raise OSError(int(number[1]), os.strerror(int(number[1])), str(folder)) from error
+        raise OSError(number, os.strerror(number), str(folder)) from error
     if is_first():
         for old in saved_steps(folder)[:-KEPT]:
             shutil.rmtree(folder / str(old), ignore_errors=True)
+
+
+def system_error(error: Exception) -> int | None:
+    """Returns the number of the system's error behind another one; None if the system reported none."""
+    if isinstance(error, OSError):
+        return error.errno
+    found = re.search(r"os_error_code='(\d+)'|OS error (\d+)", str(error))  # TensorStore's text, in a ValueError
+    return int(found[1] or found[2]) if found else None
 
 
 def remove_unfinished(folder: Path) -> None:
@@ -139,7 +148,7 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
 
 def is_passing(error: Exception) -> bool:
     """Returns whether an error may be temporary and says nothing about the files, such as a lack of memory."""
-    is_of_system = isinstance(error, OSError) and not isinstance(error, FileNotFoundError)
+    is_of_system = system_error(error) not in (None, errno.ENOENT)
     return is_of_system or isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 
 
@@ -228,21 +237,19 @@ def _orbax(folder: Path, processes: set[int]) -> Iterator[tuple[Any, Path]]:
     """
     from orbax.checkpoint import v1 as ocp  # takes a second, which the start of training need not wait for
 
+    _silence()
     options = ocp.options.MultiprocessingOptions(primary_host=min(processes), active_processes=processes)
-    with _without_log(), _without_brackets(folder.resolve()) as path, ocp.Context(multiprocessing_options=options):
+    with _without_brackets(folder.resolve()) as path, ocp.Context(multiprocessing_options=options):
         yield ocp, path  # which is absolute
 
 
-@contextmanager
-def _without_log() -> Iterator[None]:
-    """Silences absl's logger: Orbax logs every file that it writes, and raises its errors anyway."""
-    logger = logging.getLogger("absl")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
+@cache
+def _silence() -> None:
+    """Keeps Orbax out of absl's log, where it reports each file; its errors are exceptions too.
+
+    For good: after an error its other threads go on, and log theirs.
+    """
+    logging.getLogger("absl").addFilter(lambda record: "orbax" not in Path(record.pathname).parts)
 
 
 @contextmanager

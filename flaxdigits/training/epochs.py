@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from flaxdigits import atomic
 from flaxdigits.runs import Run, storage_errors
 from flaxdigits.training.compilation import memory_errors
-from flaxdigits.training.history import EpochReport, history_text, parse_history
+from flaxdigits.training.history import EpochReport, history_text, saved_history
 from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
 from flaxdigits.training.model import Params, merge
 from flaxdigits.training.processes import is_first, lost_processes, on_this_process, wait_for_all
@@ -42,7 +42,7 @@ def train(
         loop = Loop(setup, on_progress, should_stop)
         loop.files = {run.data.name: run.data.read_text(encoding="utf-8")}
         state = loop.restore(initial_params)
-        reports = parse_history(loop.files.get(run.history.name, ""))
+        reports = saved_history(run, loop.files)
         record(loop, reports)
         try:
             while int(state.step) < setup.steps:

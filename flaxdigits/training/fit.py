@@ -79,6 +79,7 @@ def fit(
         raise ConfigError("out: expected the name of the run directory, the same in all processes, got none")
     run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
     if if_exists == "resume" and gathered(run.config.exists())[0, 0]:  # as the first process sees it
+        repair_first(run)
         refuse_another(run, config)
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
     if is_first():
@@ -112,14 +113,19 @@ def resume(
         TrainingError, TrainingInterrupted: as for `fit`.
     """
     run = Run.existing(run)
-    if is_first():
-        repair(run)
-    wait_for_all("repaired")
+    repair_first(run)
     config = TrainConfig.from_toml(run.config)
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = checked_provenance(run, setup)
     latest = max(saved_steps(run.checkpoints), default=0)
     return Training(run, setup, lambda: go_on(setup, provenance), latest, on_progress, should_stop)
+
+
+def repair_first(run: Run) -> None:
+    """Repairs a run in the first process, while the others wait."""
+    if is_first():
+        repair(run)
+    wait_for_all("repaired")
 
 
 def checked_provenance(run: Run, setup: Setup) -> Provenance:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from flaxdigits.errors import RunError
+from flaxdigits.runs import Run
 
 RESTORED = "flaxdigits.resume restores it from the checkpoint"
 
@@ -66,9 +67,23 @@ def parse_history(text: str) -> list[EpochReport]:
         reports = [EpochReport(*_from_row(row)) for row in csv.DictReader(text.splitlines())]
     except KeyError as error:
         raise ValueError(f"there is no column {error}") from error
+    except csv.Error as error:
+        raise ValueError(str(error)) from error
     if [report.epoch for report in reports] != list(range(1, len(reports) + 1)):
         raise ValueError("an epoch is missing or twice there")
     return reports
+
+
+def saved_history(run: Run, files: dict[str, str]) -> list[EpochReport]:
+    """Returns the reports in history.csv as it was saved with a checkpoint; none if the first epoch was not done.
+
+    Raises:
+        RunError: if another version of flaxdigits wrote it.
+    """
+    try:
+        return parse_history(files.get(run.history.name, ""))
+    except ValueError as error:
+        raise RunError(run.path, f"the history in its checkpoint is of another version: {error}") from error
 
 
 def read_history(path: Path) -> list[EpochReport]:

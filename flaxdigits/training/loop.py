@@ -124,7 +124,8 @@ class Loop:
         if saved is not None:
             self.saved_step, self.files = int(saved.state.step), saved.files
             if is_first():
-                set_aside(self.setup.checkpoints, after=self.saved_step)
+                with storage_errors(self.setup.name):
+                    set_aside(self.setup.checkpoints, after=self.saved_step)
             return replicated(saved.state, self.sharding)
         params = initial_params()
         with jax.default_device(device):

@@ -82,7 +82,7 @@ class Provenance:
             hint = "undo the change, or begin a new run"
             raise RunError(run.path, f"config.toml was changed after the run began ({'; '.join(changes)})", hint)
         if digits.sha256 != self.sha256:
-            raise RunError(run.path, f"{digits.name} no longer holds the digits that it began with")
+            raise RunError(run.path, f"began with other digits than those of {digits.name} now")
         if (held_out.sha256 if held_out else "") != self.held_out_sha256:
             problem = f"other digits of {digits.name} would be held out than at its start"
             raise RunError(run.path, problem, "the writers differ")

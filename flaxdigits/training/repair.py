@@ -46,7 +46,7 @@ def is_toml(path: Path) -> bool:
     """Returns whether a file is TOML and not empty; a truncated file may still be."""
     try:
         return bool(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError):
+    except (ValueError, RecursionError):  # not UTF-8, not TOML, or with a number or brackets without end
         return False
 
 

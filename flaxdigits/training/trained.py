@@ -11,7 +11,7 @@ from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import restore_checkpoint
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import on_one_device
-from flaxdigits.training.history import EpochReport, parse_history
+from flaxdigits.training.history import EpochReport, saved_history
 from flaxdigits.training.model import make_graph, make_keys, make_model, merge
 from flaxdigits.training.step import init_state
 
@@ -43,4 +43,4 @@ def trained_model(run: Run) -> Trained:
         raise RunUnfinishedError(run.path, "no checkpoint in it yet", "resume it with flaxdigits.resume")
     model = merge(make_graph(config), saved.state.final_params, saved.state.variables)
     model.eval()
-    return Trained(config, model, parse_history(saved.files.get(run.history.name, "")))
+    return Trained(config, model, saved_history(run, saved.files))

@@ -22,6 +22,13 @@ from flaxdigits.training.loop import Progress
 from flaxdigits.training.records import Provenance
 
 PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
+# The program, as on a disk that has no more than a megabyte for a file.
+LIMITED = """
+import resource
+from flaxdigits_cli.main import main
+resource.setrlimit(resource.RLIMIT_FSIZE, (2**20, 2**20))
+main()
+"""
 
 
 def start(folder, *words):
@@ -152,6 +159,22 @@ def test_what_is_repaired_is_said_in_one_line(folder, run_program, same_weights)
         "warning: runs/damaged/data.json: damaged; restored from the checkpoint, the damaged one is data.json.damaged"
     )
     assert same_weights(folder / "runs/damaged", folder / "runs/whole")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="the size of files is limited by POSIX")
+def test_a_checkpoint_that_cannot_be_written_is_one_line(folder):
+    environment = os.environ | {"JAX_ENABLE_COMPILATION_CACHE": "false"}
+    words = ["train", "digits.npz", "--hidden", "512", "--epochs", "1", "--out", "runs/full"]
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED, *words], cwd=folder, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert done.stderr.splitlines()[-1] == (
+        "flaxdigits: runs/full: cannot be written: File too large; "
+        "the last checkpoint is kept; once this is fixed, resume with: flaxdigits train --resume runs/full"
+    )
 
 
 def test_what_to_do_with_a_run_needs_its_name(here, invoke):

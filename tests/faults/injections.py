@@ -15,9 +15,10 @@ import jax
 import numpy as np
 from flax import nnx
 
-from faults.trial import Trials, damage, failure, newest_checkpoint
+from faults.trial import EPOCHS, Trials, damage, failure, newest_checkpoint
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import saved_steps
+from flaxdigits.training.history import read_history
 from flaxdigits.training.trained import trained_model
 
 Fault = Callable[[Trials, Run], list[str]]
@@ -30,7 +31,7 @@ FAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
 def killed(trials: Trials, run: Run) -> list[str]:
     """SIGKILL."""
     process = trials.start(run)
-    trials.wait()
+    trials.wait(process)
     if process.poll() is not None:
         return []
     process.kill()
@@ -44,34 +45,41 @@ def asked(kind: signal.Signals) -> Fault:
 
     def fault(trials: Trials, run: Run) -> list[str]:
         process = trials.start(run)
-        trials.wait()
+        trains = trials.wait(process)
         if process.poll() is not None:
             return []
         process.send_signal(kind)
         _, stderr = process.communicate(timeout=120)
-        if process.returncode == 0:  # the signal came while the finished network was written
-            return ["(trained to its end)"]
         if process.returncode == 128 + kind and "saved at step" in stderr:
             return [stderr.splitlines()[-1]]
+        assert not trains or is_trained(run), f"{process.returncode}: not saved: {stderr}"
+        if process.returncode == 0:
+            return ["(trained to its end)"]
         assert process.returncode in (-kind, 128 + kind, 130), f"{process.returncode}: {stderr}"
-        return ["(ended before it trained, or while it exported)"]
+        return ["(ended while it started, or while it exported)"]
 
     return fault
+
+
+def is_trained(run: Run) -> bool:
+    """Returns whether all epochs of a run are done."""
+    return len(read_history(run.history)) == EPOCHS
 
 
 def asked_twice(trials: Trials, run: Run) -> list[str]:
     """SIGINT, and another one before the state is saved."""
     process = trials.start(run)
-    trials.wait()
+    trains = trials.wait(process)
     for _ in range(2):
         process.send_signal(signal.SIGINT)
         time.sleep(trials.random.uniform(0, 0.3))
     _, stderr = process.communicate(timeout=120)
-    assert "Traceback" not in stderr or "KeyboardInterrupt" in stderr, (
-        stderr
-    )  # Python's own, before the program listens
-    assert process.returncode in (0, 1, 130, -signal.SIGINT), f"{process.returncode}: {stderr}"
-    return [] if process.returncode == 0 else [(stderr.splitlines() or ["(ended before it trained)"])[-1]]
+    if trains:  # before it does, Python ends at once, with its own traceback
+        assert "Traceback" not in stderr or is_trained(run), stderr
+    assert process.returncode in (0, 130, -signal.SIGINT), f"{process.returncode}: {stderr}"
+    if process.returncode == 0:
+        return []
+    return [stderr.splitlines()[-1] if trains else "(ended while it started, or while it exported)"]
 
 
 @contextmanager
@@ -93,7 +101,7 @@ def full_disk(trials: Trials, run: Run) -> list[str]:
     """A disk that another program fills."""
     with small_disk(run) as disk:
         process = trials.start(run)
-        trials.wait()
+        trials.wait(process)
         subprocess.run(["dd", "if=/dev/zero", f"of={disk}/filler", "bs=64k"], check=False, stderr=subprocess.DEVNULL)
         seen = [] if process.wait(120) == 0 else [failure(process)]
         (disk / "filler").unlink()
@@ -105,7 +113,7 @@ def read_only(trials: Trials, run: Run) -> list[str]:
     """A disk that becomes read-only, as on Linux after an error."""
     with small_disk(run) as disk:
         process = trials.start(run)
-        trials.wait()
+        trials.wait(process)
         remount = ["mount", "-o", "remount,ro", disk]
         while process.poll() is None and subprocess.run(remount, check=False, stderr=subprocess.DEVNULL).returncode:
             time.sleep(0.01)  # busy: a file is open
@@ -181,7 +189,7 @@ def changed_configuration(trials: Trials, run: Run) -> list[str]:
     if not run.config.exists():
         return []
     whole = run.config.read_text()
-    run.config.write_text(whole.replace("\nepochs = 16", "\nepochs = 17"))
+    run.config.write_text(whole.replace(f"\nepochs = {EPOCHS}", f"\nepochs = {EPOCHS + 1}"))
     seen = trials.fail(run)
     assert "epochs: " in seen, seen
     run.config.write_text(whole)

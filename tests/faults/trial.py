@@ -16,10 +16,11 @@ import flaxdigits
 from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.runs import Run
 
-CONFIG = """
+EPOCHS = 24
+CONFIG = f"""
 data = "digits.npz"
 hidden = [32, 16]
-epochs = 16
+epochs = {EPOCHS}
 batch_size = 64
 validation = 0.2
 added_pictures = 0
@@ -39,11 +40,13 @@ class Trials:
         folder: the folder with the digits and the configuration.
         random: chooses the moments and the places of faults.
         seconds: the duration of the undisturbed run.
+        training_seconds: of these, from its first epoch to its last.
     """
 
     folder: Path
     random: random.Random
     seconds: float = 0.0
+    training_seconds: float = 0.0
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -52,23 +55,37 @@ class Trials:
         return Run(self.folder / "whole")
 
     def prepare(self) -> None:
-        """Writes the digits, and trains the undisturbed run twice: the second time compiled already, as the others."""
+        """Makes the digits, and trains the undisturbed run twice: the second time already compiled, like the others."""
         digits = flaxdigits.load()[:DIGITS]
         np.savez(self.folder / "digits.npz", images=digits.images, labels=digits.labels)
         (self.folder / "config.toml").write_text(CONFIG)
         for name in ("first", "whole"):
             began = time.monotonic()
-            self.finish(Run(self.folder / name))
-            self.seconds = time.monotonic() - began
+            process = self.start(Run(self.folder / name))
+            assert process.stderr
+            epochs = [time.monotonic() for line in process.stderr if line.startswith("epoch")]
+            assert process.wait() == 0
+            self.seconds, self.training_seconds = time.monotonic() - began, epochs[-1] - epochs[0]
 
     def start(self, run: Run, *words: str, **variables: str) -> subprocess.Popen:
         """Starts or resumes the run."""
         command = [*TRAIN, "--out", str(run), *words]
         return subprocess.Popen(command, cwd=self.folder, env=self.environment | variables, **PIPES)
 
-    def wait(self) -> None:
-        """Waits for a random moment within the duration of an undisturbed run, startup included."""
-        time.sleep(self.random.uniform(0, self.seconds))
+    def wait(self, process: subprocess.Popen) -> bool:
+        """Waits for a random moment: half of the time of the whole program, half of its epochs.
+
+        Returns:
+            Whether the process has trained an epoch, as it has printed.
+        """
+        assert process.stderr
+        if self.random.random() < 0.5:
+            time.sleep(self.random.uniform(0, self.seconds))
+            return False
+        if not any(line.startswith("epoch") for line in process.stderr):
+            return False
+        time.sleep(self.random.uniform(0, self.training_seconds))
+        return True
 
     def fail(self, run: Run, *words: str) -> str:
         """Runs the command, which must fail with one line, and returns this line."""
