@@ -88,8 +88,7 @@ def plan(inputs: Sequence[str], out: Path, options: Options) -> Job:
     of_pictures = not paths[0].endswith(SUFFIX)
     units = list(picture_units(paths) if of_pictures else parquet_units(paths))
     job = Job(out.absolute(), options, model, named(units), of_pictures)
-    with locked(job.out):
-        claim(job, {"inputs_sha256": identity(paths)})
+    claim(job, {"inputs_sha256": identity(paths)})
     return job
 
 
@@ -220,13 +219,14 @@ def claim(job: Job, identities: dict[str, str]) -> None:
         "mode": job.options.mode, "threshold": job.options.threshold, "parts": len(job.units), "inputs": job.inputs,
     }  # fmt: skip
     path = job.out / MANIFEST
-    if path.exists():
-        before = read_manifest(path)
-        other = [name for name in manifest if before.get(name) != manifest[name]]
-        if other:
-            problem = f"{job.out}: holds parts of another reading, which differs in {', '.join(other)}"
-            raise PartsError(problem, "choose another folder, or empty this one")
-    elif job.out.is_dir() and any(not path.name.startswith(".") for path in job.out.iterdir()):
+    others = job.out.is_dir() and any(not file.name.startswith(".") for file in job.out.iterdir())
+    if others and not path.exists():
         raise PartsError(f"{job.out}: holds other files than parts", "choose a new folder")
-    else:
-        atomic.write_text(path, json.dumps(manifest, indent=2) + "\n")
+    with locked(job.out):
+        if not path.exists():
+            atomic.write_text(path, json.dumps(manifest, indent=2) + "\n")
+        before = read_manifest(path)
+    other = [name for name in manifest if before.get(name) != manifest[name]]
+    if other:
+        problem = f"{job.out}: holds parts of another reading, which differs in {', '.join(other)}"
+        raise PartsError(problem, "choose another folder, or empty this one")

@@ -31,9 +31,21 @@ main()
 """
 
 
-def start(folder, *words):
-    pipe = subprocess.PIPE
-    return subprocess.Popen([*PROGRAM, "train", *words], cwd=folder, stdout=pipe, stderr=pipe, text=True)
+@pytest.fixture
+def start(folder):
+    """Returns a function that begins a training; it has ended when the test has."""
+    started = []
+
+    def start(*words):
+        pipe = subprocess.PIPE
+        command = [*PROGRAM, "train", *words]
+        started.append(subprocess.Popen(command, cwd=folder, stdout=pipe, stderr=pipe, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def wait_for_epochs(process, count):
@@ -184,8 +196,8 @@ def test_what_to_do_with_a_run_needs_its_name(here, invoke):
 
 
 @pytest.mark.slow
-def test_a_second_signal_ends_the_process_at_once(folder):
-    process = start(folder, "--config", "config.toml", "--out", "runs/twice")
+def test_a_second_signal_ends_the_process_at_once(start):
+    process = start("--config", "config.toml", "--out", "runs/twice")
     wait_for_epochs(process, 0)
     process.send_signal(signal.SIGINT)
     assert any("Ctrl-C again stops at once" in line for line in process.stderr)
@@ -195,24 +207,24 @@ def test_a_second_signal_ends_the_process_at_once(folder):
 
 
 @pytest.mark.slow
-def test_a_run_that_is_stopped_and_killed_ends_with_the_same_bits(folder, run_program, same_weights):
+def test_a_run_that_is_stopped_and_killed_ends_with_the_same_bits(start, folder, run_program, same_weights):
     run, seed = "runs/stopped", random.randrange(2**32)
     begin = ["--config", "config.toml", "--out", run, "--if-exists", "resume"]
-    assert stop(folder, begin, signal.SIGTERM, 0) == (143, stopped_at(run, 0))
-    code, message = stop(folder, begin, signal.SIGINT, 2)
+    assert stop(start(*begin), signal.SIGTERM, 0) == (143, stopped_at(run, 0))
+    code, message = stop(start(*begin), signal.SIGINT, 2)
     assert code == 130
     assert re.fullmatch(stopped_at(run, r"\d+"), message)
     moment = random.Random(seed)
-    assert stop(folder, begin, signal.SIGKILL, moment.randint(1, 2), 0.5 * moment.random())[0] == -signal.SIGKILL
+    killed = stop(start(*begin), signal.SIGKILL, moment.randint(1, 2), 0.5 * moment.random())[0]
+    assert killed == -signal.SIGKILL, f"seed {seed}"  # a run that had ended would show nothing
     done = run_program(folder, "train", "--resume", run)
     assert done.returncode == 0, f"seed {seed}: {done.stderr}"
     assert "no checkpoint" not in done.stderr
     assert same_weights(folder / run, folder / "runs/whole"), f"seed {seed}"
 
 
-def stop(folder, words, kind, epochs, seconds=0):
-    """Trains, sends a signal some time after some epochs; returns the exit code and the last line of standard error."""
-    process = start(folder, *words)
+def stop(process, kind, epochs, seconds=0):
+    """Sends a signal some time after some epochs; returns the exit code and the last line of standard error."""
     wait_for_epochs(process, epochs)
     time.sleep(seconds)
     process.send_signal(kind)

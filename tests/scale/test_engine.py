@@ -20,7 +20,8 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="finds the workers in /proc"),
 ]
 
-FILES, ROWS = 20, 3000  # each file is a part
+FILES = 10 * (os.cpu_count() or 1)  # each is a part: more than the workers read at once
+ROWS = 60_000 // FILES
 CLUSTER = """
 import sys
 from ray.cluster_utils import Cluster
@@ -70,14 +71,15 @@ def finish(process):
 
 def wait_for_work(process, out, cluster, count):
     """Waits until there are new parts, and some actors of a cluster that read others; returns these actors."""
-    before = len(times(out))
-    while True:
+    before, deadline = len(times(out)), time.monotonic() + 120
+    while time.monotonic() < deadline:
         parts, actors = len(times(out)), workers(cluster.pid)
         if parts > before and len(actors) >= count:
             assert parts < FILES
             return actors
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
+    raise TimeoutError("Ray does nothing")
 
 
 def times(out):

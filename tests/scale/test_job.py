@@ -81,6 +81,13 @@ def test_a_folder_of_other_files_is_refused(folder, tmp_path, options):
     assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / "mine.txt"]
 
 
+def test_a_folder_that_was_emptied_may_be_used_again(folder, tmp_path, options):
+    plan([str(folder)], tmp_path / "out", options)
+    (tmp_path / "out" / MANIFEST).unlink()
+    (tmp_path / "out" / ".part-00001.0123456789ab.parquet").touch()  # of a worker that was killed
+    assert plan([str(folder)], tmp_path / "out", options._replace(mode="single")).units
+
+
 def test_the_manifest_names_what_the_parts_depend_on(folder, tmp_path, options):
     plan([str(folder)], tmp_path / "out", options._replace(mode="single"))
     manifest = json.loads((tmp_path / "out" / MANIFEST).read_text())
@@ -94,12 +101,17 @@ def test_an_input_that_cannot_be_read_is_named(folder, tmp_path, options, write_
     (folder / "broken.parquet").write_text("not Parquet")
     picture = tmp_path / "seven.png"
     picture.touch()
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    (mixed / "seven.png").touch()
+    (mixed / "digits.parquet").write_bytes((folder / "b.parquet").read_bytes())
     parquet.write_table(pa.table({"id": [1]}), tmp_path / "no_pixels.parquet")
     parquet.write_table(pa.table({"pixels": [bytes(784)], "digit": [1]}), tmp_path / "digit.parquet")
     parquet.write_table(pa.table({"pixels": pa.array([], pa.binary())}), tmp_path / "no_rows.parquet")
     for inputs, expected in (
         ([folder], "broken.parquet: "),
         ([folder / "b.parquet", picture], "seven.png: "),
+        ([mixed], "seven.png: not a Parquet file"),
         ([tmp_path / "none.parquet"], "none.parquet: no such file"),
         ([tmp_path / "no_pixels.parquet"], "expected a column pixels"),
         ([tmp_path / "digit.parquet"], "two columns would be named 'digit'"),

@@ -64,7 +64,7 @@ def test_a_data_json_in_which_a_bit_has_flipped_is_restored_too(run, digits, fin
     assert same_bits(run, finished)
 
 
-@pytest.mark.parametrize("content", ["", "hidden = [16,", "\0\0\0"])
+@pytest.mark.parametrize("content", ["", "hidden = [16,", "\0\0\0", "a = " + "[" * 5000, "a = " + "9" * 5000])
 def test_config_toml_is_restored_from_data_json(content, run, digits, finished):
     whole = run.config.read_text()
     run.config.write_text(content)
@@ -74,6 +74,13 @@ def test_config_toml_is_restored_from_data_json(content, run, digits, finished):
         list(resume(run, digits))
     assert run.config.read_text() == whole
     assert (run.path / "config.toml.damaged").read_text() == content
+    assert same_bits(run, finished)
+
+
+def test_config_toml_is_restored_before_it_is_compared(run, digits, finished):
+    run.config.write_text("hidden = [16,")
+    with pytest.warns(RunWarning, match="config.toml: damaged; restored from data.json"):
+        list(fit(digits, SMALL, run, if_exists="resume"))
     assert same_bits(run, finished)
 
 
