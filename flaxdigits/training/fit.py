@@ -3,6 +3,7 @@
 import atexit
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
@@ -40,8 +41,9 @@ OPEN: "WeakSet[Training]" = WeakSet()  # closed at exit, while modules can still
 @atexit.register
 def close_all() -> None:
     """Closes every `Training` that is still open."""
-    for training in list(OPEN):
-        training.close()
+    with ExitStack() as stack:  # which calls all of them, whatever one raises
+        for training in list(OPEN):
+            stack.callback(training.close)
 
 
 def fit(

@@ -15,6 +15,7 @@ import numpy as np
 import flaxdigits
 from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.runs import Run
+from flaxdigits.training.checkpoint import saved_steps
 
 EPOCHS = 24
 CONFIG = f"""
@@ -117,8 +118,8 @@ def failure(process: subprocess.Popen) -> str:
 
 def newest_checkpoint(run: Run) -> Path | None:
     """Returns the folder of the newest checkpoint."""
-    steps = [path for path in run.checkpoints.glob("*") if path.name.isdecimal()]
-    return max(steps, key=lambda path: int(path.name), default=None)
+    steps = saved_steps(run.checkpoints)
+    return run.checkpoints / str(steps[-1]) if steps else None
 
 
 def damage(path: Path, how: str, chosen: random.Random) -> None:
