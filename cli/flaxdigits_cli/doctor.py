@@ -13,7 +13,7 @@ from flaxdigits.extras import EXTRAS, install_command, missing
 
 PACKAGES = (
     *("numpy", "onnx", "onnxruntime", "pillow", "typer", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint"),
-    *("jax2onnx", "pandas", "matplotlib", "kaggle", "ray"),
+    *("jax2onnx", "pandas", "matplotlib", "opencv-python-headless", "pillow-heif", "kaggle", "ray", "pyarrow"),
 )
 
 

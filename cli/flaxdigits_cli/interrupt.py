@@ -7,7 +7,7 @@ from typing import Self
 from flaxdigits_cli.show import note
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
-received = signal.SIGINT  # the latest of these
+received = signal.SIGTERM  # the latest of these; of a process that was stopped by another one's, as by a scheduler
 
 
 def exit_code() -> int:

@@ -1,10 +1,11 @@
 """`flaxdigits predict --engine ray`: parts in Parquet, and the progress of writing them."""
 
 import os
+import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 
 from flaxdigits.bulk import Options
@@ -15,6 +16,8 @@ from flaxdigits_cli.show import note, parts_bar, say
 
 def read_at_scale(files: list[str], out: Path, options: Options) -> int:
     """Reads the inputs into parts and prints a line about them; returns 1 if there were errors."""
+    for kind in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(kind, stop)
     job = plan(files, out, options)
     what = "files" if job.of_pictures else "digits"
     began = time.monotonic()
@@ -34,6 +37,13 @@ def read_at_scale(files: list[str], out: Path, options: Options) -> int:
     if errors > 1:
         note(f"flaxdigits: {errors:,} {'files' if job.of_pictures else 'parts'} could not be read")
     return 1 if errors else 0
+
+
+def stop(kind: int, _: object) -> None:
+    """Ends the reading; Ray's processes are ended on the way out."""
+    with suppress(OSError, RuntimeError):
+        note("stopped; finished parts are kept: run the same command again to resume")
+    raise SystemExit(128 + kind)
 
 
 @contextmanager

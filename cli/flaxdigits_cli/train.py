@@ -1,6 +1,7 @@
 """`flaxdigits train`."""
 
 import os
+import signal
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -100,9 +101,7 @@ def run(
     check_distributed(distributed, out or resume, coordinator, processes, process_id)
     require("train", "training")
     if distributed:
-        from flaxdigits.training.processes import connect
-
-        connect(coordinator, processes, process_id)
+        meet(coordinator, processes, process_id)
     use_compilation_cache()
     if resume:
         recipe, start = resumed(resume)
@@ -147,6 +146,19 @@ def check_exclusive(
         raise typer.BadParameter(
             "a run resumes with its own configuration; omit the other options", param_hint="--resume"
         )
+
+
+def meet(coordinator: str | None, processes: int | None, process_id: int | None) -> None:
+    """Connects this process to the others; Ctrl-C ends it at once while it waits, in JAX's C++, for them."""
+    from flaxdigits.training.processes import connect
+
+    where = f" for {processes} processes at {coordinator}" if coordinator else " for the other processes"
+    note(f"waiting{where}; Ctrl-C stops")
+    handler = signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        connect(coordinator, processes, process_id)
+    finally:
+        signal.signal(signal.SIGINT, handler)
 
 
 def check_distributed(
@@ -265,7 +277,7 @@ def watch(config: TrainConfig, start: "Start") -> "Training":
         before = f"{config.pretraining_epochs} of pretraining and " if config.pretraining_epochs else ""
         size = f"{config.parameters:,} parameters, {before}{epochs}"
         line(f"{training.run}: {config.data}, {size}, on {training.devices} in {training.config.precision}")
-        if training.advice:
+        if training.advice and not training.step:
             line(f"note: {training.advice}; in a clone: UV_PYTHON=3.12 just train")
         if not len(training):
             line(f"{training.run}: already finished, nothing left to train")

@@ -104,13 +104,26 @@ def cluster() -> Iterator[None]:
     try:
         check_reachable(address)
         new = {"include_dashboard": False} if address == "local" else {}
-        ray.init(address, log_to_driver=False, logging_level="ERROR", **new)
+        with own_handlers():
+            ray.init(address, log_to_driver=False, logging_level="ERROR", **new)
     except Exception as error:  # ConnectionError, RuntimeError or ValueError, depending on the address
         raise PartsError(f"Ray cannot be used at {address}: {one_line(error)}") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def own_handlers() -> Iterator[None]:
+    """Keeps the handler of SIGTERM, which `ray.init` replaces by one that exits with 15."""
+    import signal
+    import threading
+
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if before is not None and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def check_reachable(address: str) -> None:

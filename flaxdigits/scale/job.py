@@ -21,6 +21,10 @@ SUFFIX = ".parquet"
 MANIFEST = "_manifest.json"  # readers of a folder of Parquet files ignore names that begin with _ or .
 ROWS = 2**16  # of a Parquet file in a unit: a few seconds of work, which is what is lost when a worker dies
 PICTURES = 256  # in a unit
+DEPENDS = {  # what the parts depend on: its name in the manifest, and what the user knows it by
+    "flaxdigits": "the version of flaxdigits", "inputs_sha256": "the inputs", "model_sha256": "--model",
+    "mode": "--single and --page", "threshold": "--min-confidence", "parts": "the number of parts",
+}  # fmt: skip
 ADDED = ("digit", "probability", "digitness", "refused")  # the columns that a part adds to those of its input
 
 
@@ -219,14 +223,15 @@ def claim(job: Job, identities: dict[str, str]) -> None:
         "mode": job.options.mode, "threshold": job.options.threshold, "parts": len(job.units), "inputs": job.inputs,
     }  # fmt: skip
     path = job.out / MANIFEST
+    if job.out.exists() and not job.out.is_dir():
+        raise PartsError(f"{job.out}: is a file", "name a folder")
     others = job.out.is_dir() and any(not file.name.startswith(".") for file in job.out.iterdir())
     if others and not path.exists():
         raise PartsError(f"{job.out}: holds other files than parts", "choose a new folder")
     with locked(job.out):
-        if not path.exists():
-            atomic.write_text(path, json.dumps(manifest, indent=2) + "\n")
-        before = read_manifest(path)
-    other = [name for name in manifest if before.get(name) != manifest[name]]
-    if other:
-        problem = f"{job.out}: holds parts of another reading, which differs in {', '.join(other)}"
-        raise PartsError(problem, "choose another folder, or empty this one")
+        before = read_manifest(path) if path.exists() else {}
+        other = [text for name, text in DEPENDS.items() if before.get(name) != manifest[name]]
+        if other and any(job.out.glob("part-*")):
+            problem = f"{job.out}: holds parts of another reading, with another value of: {', '.join(other)}"
+            raise PartsError(problem, "choose another folder, or empty this one")
+        atomic.write_text(path, json.dumps(manifest, indent=2) + "\n")

@@ -261,8 +261,8 @@ class Training(Iterator[EpochReport]):
     ) -> None:
         self.run, self.config, self.devices, self.step = run, setup.config, describe(setup.mesh), step
         self.advice = FASTER_WITH_NEWER_JAX if needs_newer_jax(setup.mesh) else ""
-        self.is_first = is_first()
-        self._steps_per_epoch = setup.steps_per_epoch
+        self.is_first, self._begun = is_first(), False
+        self._steps_per_epoch, self._checkpoints, self._is_new = setup.steps_per_epoch, setup.checkpoints, not step
         self._stop = Stop(should_stop)
         watch = (on_progress or (lambda _: None), self._stop)
         # If the generator referenced this object, only the garbage collector would close it, anywhere and at any time.
@@ -281,10 +281,12 @@ class Training(Iterator[EpochReport]):
     def __next__(self) -> EpochReport:
         with self._stop.on_interrupt():
             report = next(self._epochs)
-        self.step = report.step
+        self.step, self._begun = report.step, True
         return report
 
     def __len__(self) -> int:
+        if not (self._is_new or self._begun):  # an earlier Training of this run may have saved its state since
+            self.step = max(saved_steps(self._checkpoints), default=0)
         return self.config.epochs - self.step // self._steps_per_epoch
 
     def close(self) -> None:

@@ -46,6 +46,6 @@ def test_other_options_than_those_of_the_parts_are_one_line(tmp_path, run_progra
     done = run_program(tmp_path, "predict", "in", "--engine", "ray", "--out", "out", "--model", tiny_model, "--page")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(
-        f"flaxdigits: {tmp_path}/out: holds parts of another reading, which differs in mode; "
+        f"flaxdigits: {tmp_path}/out: holds parts of another reading, with another value of: --single and --page; "
     )
     assert done.stderr.count("\n") == 1

@@ -16,7 +16,7 @@ from faults.injections import FAULTS, Fault
 from faults.trial import Trials, remove
 from flaxdigits.runs import Run
 
-IN_ONE_RUN = 4  # injections, at most, before a run is finished and compared
+IN_ONE_RUN = 6  # injections, at most, before a run is finished and compared
 ATTEMPTS = 4  # for each injection, after which a fault counts as one that cannot be injected here
 
 

@@ -17,7 +17,7 @@ from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.runs import Run
 from flaxdigits.training.checkpoint import saved_steps
 
-EPOCHS = 24
+EPOCHS = 16
 CONFIG = f"""
 data = "digits.npz"
 hidden = [32, 16]

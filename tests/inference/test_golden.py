@@ -92,7 +92,7 @@ def test_another_model_is_refused_and_the_vectors_named(folder, tiny_model):
     assert re.search(
         rf": does not match its reference outputs: \d+ of 40 golden vectors of {folder} \(MNIST test ", found
     )
-    assert "; they were written for another file: " in found
+    assert "; they are of another model: " in found
 
 
 @pytest.mark.parametrize("precision", ["float16", "int8"])
