@@ -1,8 +1,8 @@
 """`flaxdigits train`."""
 
 import os
-import signal
 import re
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext

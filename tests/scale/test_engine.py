@@ -128,6 +128,15 @@ def check_rows(out, digits):
     assert {path.name for path in out.iterdir()} - set(times(out)) <= {MANIFEST, ".lock"}
 
 
+def test_a_command_that_is_asked_to_end_says_how_to_resume(start, tmp_path):
+    process = start()
+    wait_for_work(process, tmp_path / "out", process, 1)
+    process.terminate()
+    code, stdout, stderr = finish(process)
+    assert (code, stdout) == (143, "")
+    assert stderr.splitlines()[-1] == "stopped; finished parts are kept: run the same command again to resume"
+
+
 def test_command_and_worker_may_be_killed_and_no_part_is_lost_or_repeated(start, tmp_path, mnist_train):
     out = tmp_path / "out"
     first = start()
