@@ -147,7 +147,7 @@ def _content(path: Path) -> bytes:
 
 
 def _mismatch(recognizer: Recognizer, folder: Path, vectors: _Vectors, failed: list[int], off: float) -> GoldenError:
-    names = ", ".join(f"{vectors.names[index]!r}" for index in failed[:3])
+    names = "; ".join(vectors.names[index] for index in failed[:3])
     same = vectors.model_sha256 == sha256(recognizer)
     hint = "" if same else "they are of another model: name the folder of this one, which `export --golden` writes"
     count = f"{len(failed)} of {len(vectors.names)} golden vectors of {folder}"

@@ -43,6 +43,7 @@ def test_other_options_than_those_of_the_parts_are_one_line(tmp_path, run_progra
     (tmp_path / "in").mkdir()
     Image.fromarray(few.images[0]).save(tmp_path / "in" / "0.png")
     plan([str(tmp_path / "in")], tmp_path / "out", Options(tiny_model, "single"))
+    (tmp_path / "out" / "part-00001.parquet").touch()
     done = run_program(tmp_path, "predict", "in", "--engine", "ray", "--out", "out", "--model", tiny_model, "--page")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith(

@@ -60,8 +60,9 @@ def test_the_same_inputs_and_options_may_go_on(folder, tmp_path, options):
 
 
 @pytest.mark.parametrize("change", ["touched", "more", "mode", "threshold", "model"])
-def test_anything_else_is_refused_before_a_part_is_read(change, folder, tmp_path, options, write_model, tiny_weights):
+def test_anything_else_is_refused_where_there_is_a_part(change, folder, tmp_path, options, write_model, tiny_weights):
     plan([str(folder)], tmp_path / "out", options)
+    (tmp_path / "out" / "part-00001.parquet").touch()
     if change == "touched":
         os.utime(folder / "b.parquet", (0, 0))
     if change == "more":
@@ -71,6 +72,14 @@ def test_anything_else_is_refused_before_a_part_is_read(change, folder, tmp_path
     options = options._replace(**{"mode": {"mode": "page"}, "threshold": {"threshold": 0.4}}.get(change, {}))
     with pytest.raises(PartsError, match="holds parts of another reading"):
         plan([str(folder)], tmp_path / "out", options)
+
+
+def test_corrected_inputs_may_be_read_where_there_is_no_part_yet(folder, tmp_path, options):
+    plan([str(folder)], tmp_path / "out", options)
+    os.utime(folder / "b.parquet", (0, 0))
+    plan([str(folder)], tmp_path / "out", options)
+    (tmp_path / "out" / "part-00001.parquet").touch()
+    assert plan([str(folder)], tmp_path / "out", options).units
 
 
 def test_a_folder_of_other_files_is_refused(folder, tmp_path, options):
