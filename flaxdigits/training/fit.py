@@ -88,7 +88,7 @@ def fit(
         refuse_existing(run, if_exists)
     setup = prepare(load(digits), config or TrainConfig(), run)
     check_sources(setup.config)
-    return Training(run, setup, lambda: begin(setup, if_exists), 0, on_progress, should_stop)
+    return Training(run, setup, lambda: begin(setup, if_exists), lambda: 0, on_progress, should_stop)
 
 
 def resume(
@@ -119,7 +119,7 @@ def resume(
     config = TrainConfig.from_toml(run.config)
     setup = prepare(load_again(run, config) if digits is None else load(digits), config, run)
     provenance = checked_provenance(run, setup)
-    latest = max(saved_steps(run.checkpoints), default=0)
+    latest = lambda: max(saved_steps(setup.checkpoints), default=0)  # noqa: E731
     return Training(run, setup, lambda: go_on(setup, provenance), latest, on_progress, should_stop)
 
 
@@ -255,14 +255,14 @@ class Training(Iterator[EpochReport]):
         run: Run,
         setup: Setup,
         begin: Callable[[], None],
-        step: int,
+        latest: Callable[[], int],
         on_progress: OnProgress | None,
         should_stop: ShouldStop | None,
     ) -> None:
-        self.run, self.config, self.devices, self.step = run, setup.config, describe(setup.mesh), step
+        self.run, self.config, self.devices, self.step = run, setup.config, describe(setup.mesh), latest()
         self.advice = FASTER_WITH_NEWER_JAX if needs_newer_jax(setup.mesh) else ""
         self.is_first, self._begun = is_first(), False
-        self._steps_per_epoch, self._checkpoints, self._is_new = setup.steps_per_epoch, setup.checkpoints, not step
+        self._steps_per_epoch, self._latest = setup.steps_per_epoch, latest
         self._stop = Stop(should_stop)
         watch = (on_progress or (lambda _: None), self._stop)
         # If the generator referenced this object, only the garbage collector would close it, anywhere and at any time.
@@ -285,8 +285,8 @@ class Training(Iterator[EpochReport]):
         return report
 
     def __len__(self) -> int:
-        if not (self._is_new or self._begun):  # an earlier Training of this run may have saved its state since
-            self.step = max(saved_steps(self._checkpoints), default=0)
+        if not self._begun:  # an earlier Training of this run may have saved its state since
+            self.step = self._latest()
         return self.config.epochs - self.step // self._steps_per_epoch
 
     def close(self) -> None:

@@ -222,6 +222,14 @@ def test_the_digits_that_are_trained_on_share_no_writer_with_validation(digits, 
     assert last.val_accuracy < 0.99
 
 
+def test_the_length_counts_what_an_earlier_training_has_saved_when_its_name_is_used_again(digits, tmp_path):
+    training = fit(digits, SMALL, tmp_path / "run")
+    next(training)
+    training = fit(digits, SMALL, tmp_path / "run", if_exists="resume")
+    assert (len(training), training.step) == (2, 25)
+    assert [report.epoch for report in training] == [2, 3]
+
+
 def test_nothing_happens_until_the_first_epoch_is_asked_for(digits, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     training = fit(digits, SMALL)
