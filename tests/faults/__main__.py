@@ -51,7 +51,7 @@ def show(name: str, fault: Fault, trials: Trials, count: int) -> bool:
         runs, whole = runs + 1, whole + trials.is_whole(run)
         remove(run)
     lines = Counter(shortened(line) for line in seen)
-    shown = "; ".join(f"{number} times {line}".replace("\n", " ") for line, number in lines.most_common())
+    shown = "; ".join(f"{number} times: {line}".replace("\n", " ") for line, number in lines.most_common())
     print(f"| {name} | {len(seen)} | {runs} | {whole} | {shown} |", flush=True)
     return whole == runs and len(seen) >= count
 
