@@ -92,7 +92,8 @@ def main() -> None:
     except errors.TrainingInterrupted as error:
         fail(f"{error.message}; {advice(error)}", interrupt.exit_code())
     except errors.FlaxdigitsError as error:
-        fail("; ".join(filter(None, [error.message, advice(error)])), FAILED)
+        at_once = isinstance(error, errors.RunStorageError)  # Orbax's threads would print their tracebacks
+        fail("; ".join(filter(None, [error.message, advice(error)])), FAILED, at_once)
     except OSError as error:
         fail(f"{error.filename or 'flaxdigits'}: {error.strerror or error}", FAILED)
     if code == INTERRUPTED:
@@ -155,13 +156,17 @@ def interrupted() -> NoReturn:
     os._exit(INTERRUPTED)
 
 
-def fail(message: str, code: int) -> NoReturn:
-    """Prints an error in one line and exits."""
+def fail(message: str, code: int, at_once: bool = False) -> NoReturn:
+    """Prints an error in one line and exits; at once without an orderly shutdown of the interpreter."""
     with suppress(OSError):  # standard error may be what has failed
         print(f"flaxdigits: {printable(message)}", file=sys.stderr, flush=True)
     processes = sys.modules.get("flaxdigits.training.processes")
-    if processes and processes.connected:
-        os._exit(code)  # an orderly exit would wait for the other processes, and they for this one
+    if at_once or (
+        processes and processes.connected
+    ):  # which would wait for the other processes, and they for this one
+        with suppress(OSError):
+            sys.stdout.flush()
+        os._exit(code)
     sys.exit(code)
 
 

@@ -423,7 +423,9 @@ def test_an_interrupt_in_a_notebook_saves_the_state(digits, tmp_path):
         if len(steps) == 3:
             signal.raise_signal(signal.SIGINT)
 
-    with pytest.raises(TrainingInterrupted, match=r"stopped and saved at step \d+ of 75; resume with flaxdigits.resume"):
+    with pytest.raises(
+        TrainingInterrupted, match=r"stopped and saved at step \d+ of 75; resume with flaxdigits.resume"
+    ):
         list(fit(digits, SMALL, run, on_progress=interrupt))
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     assert resume(run, digits).step == steps[-1]
