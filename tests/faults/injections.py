@@ -134,7 +134,8 @@ def moved_away(trials: Trials, run: Run) -> list[str]:
     away = run.path.with_name("away")
     run.path.rename(away)
     process.wait(120)
-    if process.returncode == 0:
+    if process.returncode == 0:  # moved before the program looked for it: it trained a new run
+        shutil.rmtree(run.path, ignore_errors=True)
         away.rename(run.path)
         return []
     seen = failure(process)
