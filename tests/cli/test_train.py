@@ -208,7 +208,7 @@ def test_a_second_signal_ends_the_process_at_once(start):
 
 @pytest.mark.slow
 def test_a_run_that_is_stopped_and_killed_ends_with_the_same_bits(start, folder, run_program, same_weights):
-    run, seed = "runs/stopped", random.randrange(2**32)
+    run, seed = "runs/stopped-and-killed", random.randrange(2**32)
     begin = ["--config", "config.toml", "--out", run, "--if-exists", "resume"]
     assert stop(start(*begin), signal.SIGTERM, 0) == (143, stopped_at(run, 0))
     code, message = stop(start(*begin), signal.SIGINT, 2)
