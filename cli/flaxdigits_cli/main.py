@@ -161,9 +161,8 @@ def fail(message: str, code: int, at_once: bool = False) -> NoReturn:
     with suppress(OSError):  # standard error may be what has failed
         print(f"flaxdigits: {printable(message)}", file=sys.stderr, flush=True)
     processes = sys.modules.get("flaxdigits.training.processes")
-    if at_once or (
-        processes and processes.connected
-    ):  # which would wait for the other processes, and they for this one
+    is_connected = processes and processes.connected  # an orderly exit would wait for the others, and they for this one
+    if at_once or is_connected:
         with suppress(OSError):
             sys.stdout.flush()
         os._exit(code)

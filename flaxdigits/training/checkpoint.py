@@ -148,6 +148,8 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
 
 def is_passing(error: Exception) -> bool:
     """Returns whether an error may be temporary and says nothing about the files, such as a lack of memory."""
+    if isinstance(error, OSError):  # one of Orbax's own, such as a timeout, has no number
+        return not isinstance(error, FileNotFoundError)
     is_of_system = system_error(error) not in (None, errno.ENOENT)
     return is_of_system or isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error)
 

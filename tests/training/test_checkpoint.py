@@ -1,4 +1,5 @@
 import asyncio
+import errno
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from flax import nnx
 from flaxdigits.errors import RunError, RunWarning
 from flaxdigits.training.checkpoint import (
     Checkpoint,
+    is_passing,
     restore_checkpoint,
     save_checkpoint,
     saved_files,
@@ -121,3 +123,19 @@ def test_a_checkpoint_is_saved_without_a_second_event_loop_beside_a_notebook_s(t
     with ThreadPoolExecutor() as executor:  # a browser test may have left a loop running in this thread
         executor.submit(asyncio.run, cell()).result()
     assert any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "passing"),
+    [
+        (TimeoutError("Timed out while waiting for commit to complete."), True),  # of Orbax, without a number
+        (OSError(errno.EIO, "Input/output error"), True),
+        (ValueError("UNKNOWN: Error opening file [os_error_code='116']"), True),
+        (MemoryError(), True),
+        (FileNotFoundError("no metadata"), False),
+        (ValueError("NOT_FOUND: Error opening file [os_error_code='2']"), False),
+        (ValueError("the state has another hash"), False),
+    ],
+)
+def test_an_error_that_may_pass_is_not_taken_for_damage(error, passing):
+    assert is_passing(error) == passing
