@@ -79,7 +79,7 @@ def record(loop: Loop, reports: list[EpochReport]) -> None:
     path, text = loop.setup.run.history, history_text(reports)
     loop.files |= {path.name: text}
     if is_first():
-        loop.setup.run.check_exists(loop.setup.name)
+        loop.check_exists()
         with storage_errors(loop.setup.name):
             atomic.write_text(path, text)
 

@@ -239,17 +239,24 @@ class Loop:
 
         Raises:
             TrainingError: if a number in it is not finite; the last checkpoint is kept.
-            RunStorageError: if it cannot be written.
+            RunStorageError: if it cannot be written, or its directory was moved.
         """
         if int(state.step) == self.saved_step:
             return
         if not all_finite(on_this_process(state)):
             raise self.failure("a weight became infinite or NaN", self.progress(state))
+        self.check_exists()
+        try:
+            with storage_errors(self.setup.name):
+                save_checkpoint(Checkpoint(state, self.files), self.setup.checkpoints)
+        finally:  # if the directory was moved meanwhile, Orbax has raised any of many errors, or created it anew
+            self.check_exists()
+        self.saved_at, self.saved_step = time.monotonic(), int(state.step)
+
+    def check_exists(self) -> None:
+        """Raises RunStorageError if the run directory has been moved or removed; in the first process."""
         if is_first():
             self.setup.run.check_exists(self.setup.name)
-        with storage_errors(self.setup.name):
-            save_checkpoint(Checkpoint(state, self.files), self.setup.checkpoints)
-        self.saved_at, self.saved_step = time.monotonic(), int(state.step)
 
     def save_before_exit(self, state: TrainState) -> None:
         """Saves the state, or warns that it cannot: when the interpreter exits, Orbax can no longer start threads."""

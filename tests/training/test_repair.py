@@ -3,6 +3,7 @@
 import shutil
 
 import pytest
+from orbax.checkpoint import v1 as orbax
 from trained import same_bits
 
 from flaxdigits.errors import ConfigError, RunError, RunStorageError, RunWarning, TrainingInterrupted
@@ -129,3 +130,18 @@ def test_a_run_that_is_moved_away_while_it_trains_is_not_made_again(digits, tmp_
     assert not run.path.exists()
     elsewhere.rename(run.path)
     assert [report.epoch for report in resume(run, digits)] == [2, 3]
+
+
+def test_a_run_that_is_moved_away_while_a_checkpoint_is_written_is_reported_as_moved(digits, tmp_path, monkeypatch):
+    run, elsewhere, save = Run(tmp_path / "run"), tmp_path / "elsewhere", orbax.save_checkpointables
+
+    def save_late(*args, **kwargs):
+        run.path.rename(elsewhere)
+        save(*args, **kwargs)
+
+    training = fit(digits, SMALL, run)
+    next(training)
+    monkeypatch.setattr(orbax, "save_checkpointables", save_late)
+    with pytest.raises(RunStorageError, match=r"there is no config.toml in it any more; restore it and resume"):
+        list(training)
+    assert elsewhere.exists()
