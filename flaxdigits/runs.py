@@ -17,6 +17,7 @@ from flaxdigits.errors import (
     RunWarning,
 )
 from flaxdigits.extras import require
+from flaxdigits.locking import lock
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,20 +107,11 @@ class Run:
             RunLockedError: if the run is already being trained, in this process or another.
             RunStorageError: if the directory cannot be written.
         """
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path / ".lock")
+        problem, hint = "this run is already being trained", "wait for it to end, or close() it"
         with storage_errors(name or self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            try:
-                lock.acquire(timeout=0)
-            except Timeout:  # which is an OSError too
-                problem, hint = "this run is already being trained", "wait for it to end, or close() it"
-                raise RunLockedError(name or self.path, problem, hint) from None
-        try:
+            held = lock(self.path, RunLockedError(name or self.path, problem, hint))
+        with held:
             yield
-        finally:
-            lock.release()
 
     def exported_model(self) -> Path:
         """Returns the path of the exported model.

@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 # From the ground up: a module imports its own layer and those below it, never one above. See docs/architecture.md.
 LAYERS = (
     ("convention", "errors", "printable"),
-    ("atomic", "extras"),
+    ("atomic", "extras", "locking"),
     ("pictures",),
     ("data",),
     ("runs", "evaluation", "submission"),

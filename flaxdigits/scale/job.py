@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ from flaxdigits.data.inputs import expand
 from flaxdigits.errors import DataError, PartsError
 from flaxdigits.extras import missing, require
 from flaxdigits.inference.recognizer import Recognizer
+from flaxdigits.locking import lock
 from flaxdigits.pictures.reading import picture_files
 from flaxdigits.scale.pixels import pixel_columns
 
@@ -96,25 +97,13 @@ def plan(inputs: Sequence[str], out: Path, options: Options) -> Job:
     return job
 
 
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Locks a folder of parts against other processes; the system releases the lock when the process ends.
+def locked(out: Path) -> AbstractContextManager[object]:
+    """Locks a folder of parts until the returned context ends.
 
     Raises:
-        PartsError: if another process has locked it.
+        PartsError: if it is locked already.
     """
-    from filelock import FileLock, Timeout
-
-    out.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(out / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise PartsError(f"{out}: another process is reading into it", "wait for it to end") from None
-    try:
-        yield
-    finally:
-        lock.release()
+    return lock(out, PartsError(f"{out}: another process is reading into it", "wait for it to end"))
 
 
 def find_files(inputs: Sequence[str], out: Path) -> list[str]:
