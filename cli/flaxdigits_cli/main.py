@@ -145,6 +145,8 @@ def advice(error: errors.FlaxdigitsError) -> str:
             return f"resume with: flaxdigits train --resume {error.run}, in any number of processes"
         case errors.TrainingError() if "learning_rate" in error.hint:
             return "begin a new run with a lower --learning-rate"
+        case errors.RunError() if "restores it" in error.hint:
+            return f"`flaxdigits train --resume {error.run}` restores it from the checkpoint"
     return error.hint
 
 

@@ -19,7 +19,7 @@ def finish(training: "Training") -> None:
     run = training.run
     exported = export_onnx(run, command=recorded_command())
     note_temperature(exported.temperature)
-    last = read_history(run.history)[-1]
+    last = read_history(run)[-1]
     say(f"run       {run}")
     say(f"model     {exported.path}  ({exported.bytes / 1e6:.1f} MB; {_compared(exported)})")
     say(f"curves    {run.curves}")

@@ -140,12 +140,19 @@ def _decodable(name: str) -> Iterator[None]:
         limit = 2 * (Image.MAX_IMAGE_PIXELS or 0)
         raise DataError(f"{name}: more than {limit:,} pixels; scale it down first") from error
     except UnidentifiedImageError as error:
-        heic = name.lower().endswith(HEIC) and not find_spec("pillow_heif")
-        hint = "HEIC, a phone's format, needs pillow-heif: pip install pillow-heif" if heic else ""
-        raise DataError(f"{name}: not a picture that can be read", hint) from error
+        raise DataError(f"{name}: not a picture that can be read", _hint(name.lower())) from error
     except Exception as error:  # Pillow's decoders have no common one for damaged data; AVIF's is RuntimeError
         reason = getattr(error, "strerror", None) or " ".join(str(error).split())
         raise DataError(f"{name}: {reason or type(error).__name__}") from error
+
+
+def _hint(name: str) -> str:
+    """Returns what to do with a file that Pillow cannot identify, by its name in lower case."""
+    if name.endswith(HEIC) and not find_spec("pillow_heif"):
+        return "HEIC, a phone's format, needs pillow-heif: pip install pillow-heif"
+    if name.endswith(".parquet"):
+        return "Parquet is read by: flaxdigits predict --engine ray --out DIR FILE"
+    return ""
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -3,7 +3,6 @@
 import csv
 import io
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 
 from flaxdigits.errors import RunError
 from flaxdigits.runs import Run
@@ -86,18 +85,18 @@ def saved_history(run: Run, files: dict[str, str]) -> list[EpochReport]:
         raise RunError(run.path, f"the history in its checkpoint is of another version: {error}") from error
 
 
-def read_history(path: Path) -> list[EpochReport]:
+def read_history(run: Run) -> list[EpochReport]:
     """Returns the reports in history.csv.
 
     Raises:
         RunError: if it cannot be read.
     """
     try:
-        return parse_history(path.read_text(encoding="utf-8"))
+        return parse_history(run.history.read_text(encoding="utf-8"))
     except OSError as error:
-        raise RunError(path, str(error.strerror), RESTORED) from error
+        raise RunError(run.path, f"{run.history.name}: {error.strerror}", RESTORED) from error
     except ValueError as error:
-        raise RunError(path, f"damaged: {error}", RESTORED) from error
+        raise RunError(run.path, f"{run.history.name}: damaged: {error}", RESTORED) from error
 
 
 def _from_row(row: dict[str, str]) -> list:

@@ -5,7 +5,11 @@ import subprocess
 import sys
 
 import pytest
-from flaxdigits_cli.main import COMMANDS
+from flaxdigits_cli.main import COMMANDS, advice
+
+from flaxdigits.errors import RunError
+from flaxdigits.runs import Run
+from flaxdigits.training.history import read_history
 
 PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
 HEAVY = {"jax", "flax", "optax", "orbax", "jax2onnx", "pandas", "matplotlib", "scipy"}
@@ -120,6 +124,7 @@ def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
         (["export", "runs/unfinished"], "runs/unfinished", "finish it with: flaxdigits train --resume runs/unfinished"),
         (["export", "runs/none"], "runs/none", "create one with: flaxdigits train"),
         (["predict", "no.png", "--model", "runs/whole"], "no.png", ""),
+        (["predict", "digits.parquet"], "digits.parquet: not a picture", "flaxdigits predict --engine ray"),
         (["predict", "seven.png", "--model", "notes.txt"], "notes.txt", ""),
         (["predict", "seven.png", "--model", "none.onnx"], "none.onnx", ""),
         (["predict", "no.parquet", "--engine", "ray", "--out", "read"], "/", "no such file"),
@@ -140,6 +145,7 @@ def test_a_usage_error_is_one_line(words, problem, command, here, invoke):
 )
 def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subject, advice, here, invoke):
     (here / "notes.txt").write_text("no model")
+    (here / "digits.parquet").write_text("PAR1")
     (here / "nothing").mkdir(exist_ok=True)
     (here / "runs/unfinished").mkdir(exist_ok=True)
     (here / "runs/unfinished/config.toml").write_text("")
@@ -150,6 +156,12 @@ def test_an_error_that_a_user_can_mend_is_one_line_with_what_to_do(words, subjec
     assert stderr.startswith(f"flaxdigits: {subject}")
     assert advice in stderr
     assert stderr.count("\n") == 1
+
+
+def test_of_a_history_that_cannot_be_read_the_command_that_restores_it_is_named(tmp_path):
+    with pytest.raises(RunError) as raised:
+        read_history(Run(tmp_path))
+    assert advice(raised.value) == f"`flaxdigits train --resume {tmp_path}` restores it from the checkpoint"
 
 
 @pytest.mark.parametrize("command", ["eval", "export"])

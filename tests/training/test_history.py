@@ -3,6 +3,7 @@ import math
 import pytest
 
 from flaxdigits.errors import RunError
+from flaxdigits.runs import Run
 from flaxdigits.training.history import EpochReport, history_text, parse_history, read_history
 
 
@@ -32,10 +33,10 @@ def test_epochs_that_are_missing_or_twice_there_are_an_error(epochs):
 
 
 def test_a_damaged_history_is_an_error_that_says_who_restores_it(tmp_path):
-    path = tmp_path / "history.csv"
-    path.write_text(history_text([report(1)])[:-20])
+    run = Run(tmp_path)
+    run.history.write_text(history_text([report(1)])[:-20])
     with pytest.raises(RunError, match=r"history.csv: damaged: .*; flaxdigits.resume restores it"):
-        read_history(path)
+        read_history(run)
 
 
 def test_a_report_is_one_short_line():
