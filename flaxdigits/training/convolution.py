@@ -70,9 +70,14 @@ class ConvStack(nnx.Module):
 def dense_layer(convolution: nnx.Conv, side: int) -> dict[str, Array]:
     """Returns the dense kernel and bias of a convolution over maps of this side: its responses to unit inputs."""
     inputs = side**2 * convolution.in_features
-    bias = convolution(jnp.zeros((1, side, side, convolution.in_features))).reshape(-1)
-    responses = convolution(jnp.eye(inputs).reshape(inputs, side, side, -1)).reshape(inputs, -1)
+    bias = _apply(convolution, jnp.zeros((1, side, side, convolution.in_features))).reshape(-1)
+    responses = _apply(convolution, jnp.eye(inputs).reshape(inputs, side, side, -1)).reshape(inputs, -1)
     return {"kernel": responses - bias, "bias": bias}
+
+
+@nnx.jit  # else each window of `convolve` is compiled by itself
+def _apply(convolution: nnx.Conv, inputs: Array) -> Array:
+    return convolution(inputs)
 
 
 def convolve(
