@@ -19,9 +19,17 @@ CACHE = Path(__file__).parents[1] / ".pytest_cache"
 # Most of a short training is compilation: compiled programs are kept, for other tests, processes and runs.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+# No limit, under which JAX cannot store a program beside one that was stored without a limit, as in these processes.
+os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", "-1")
 # Without bytecode, each of some hundred processes compiles its imports anew, which takes two seconds.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(CACHE / "bytecode"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_xdist_auto_num_workers():
+    """Returns one worker more than xdist would start: tests wait for processes and for a browser."""
+    return (yield) + 1
 
 
 def pytest_collection_modifyitems(items):

@@ -1,6 +1,7 @@
 """The program as a user runs it: in a process of its own, or, where no signal is involved, in this one."""
 
 import gc
+import os
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,22 @@ def run_program():
     return run
 
 
+def storing(compiled):
+    """Returns the environment of a program that stores what it compiles in this folder, as it does by default."""
+    ours = {name for name in os.environ if name.startswith(("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE"))}
+    others = {name: value for name, value in os.environ.items() if name not in ours}
+    return others | {"JAX_COMPILATION_CACHE_DIR": str(compiled)}
+
+
+def share(compiled):
+    """Gives all tests the programs that are stored in this folder; each appears whole."""
+    shared = Path(os.environ["JAX_COMPILATION_CACHE_DIR"])
+    shared.mkdir(parents=True, exist_ok=True)
+    for path in compiled.glob("*-cache"):
+        beside = Path(shutil.copy(path, shared / f".{path.name}"))
+        beside.replace(shared / path.name)
+
+
 @pytest.fixture(scope="session")
 def folder(tmp_path_factory, worker_id, fill):
     """A folder to work in, with digits to train on and an undisturbed run of them, runs/whole.
@@ -62,11 +79,13 @@ def fill(mnist_train, mnist_test, run_program):
         np.savez(folder / "unlabelled.npz", images=train.images[:30])
         (folder / "config.toml").write_text(CONFIG)
         Image.fromarray(255 - mnist_test.images[0]).resize((200, 200)).save(folder / "seven.png")
-        done = run_program(folder, "train", "--config", "config.toml", "--out", "runs/whole", "--evaluate")
+        words = ["train", "--config", "config.toml", "--out", "runs/whole", "--evaluate"]
+        done = run_program(folder, *words, env=storing(folder / "compiled"))
         assert done.returncode == 0, done.stderr
         (folder / "stdout").write_text(done.stdout)
         (folder / "stderr").write_text(done.stderr)
         shutil.copy(folder / "runs/whole/metrics.json", folder)  # before an `eval` writes its own
+        share(folder / "compiled")
         return folder
 
     return fill

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cli.conftest import storing
 from flaxdigits_cli.show import print_pretraining
 
 import flaxdigits
@@ -70,7 +71,7 @@ def test_train_ends_with_the_files_and_the_accuracy(folder):
 @pytest.mark.skipif(sys.platform != "linux", reason="huge pages are asked for on Linux")
 def test_the_program_trains_with_huge_pages_and_is_stopped_as_before(folder, tmp_path):
     program = Path(sys.executable).with_name("flaxdigits")
-    words = [program, "train", "digits.npz", "--hidden", "8", "--epochs", "2000", "--out", tmp_path / "run"]
+    words = [program, "train", "--config", "config.toml", "--epochs", "2000", "--out", tmp_path / "run"]
     environment = {name: value for name, value in os.environ.items() if name != "GLIBC_TUNABLES"}
     process = subprocess.Popen(words, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
     wait_for_epochs(process, 1)
@@ -82,15 +83,16 @@ def test_the_program_trains_with_huge_pages_and_is_stopped_as_before(folder, tmp
 
 
 @pytest.mark.slow
-def test_a_second_train_finds_all_that_the_first_has_compiled(folder, tmp_path):
-    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(tmp_path)}
-    words = [*PROGRAM, "train", "digits.npz", "--hidden", "64", "--epochs", "1"]
-    stored = []
-    for name in ("first", "second"):
-        subprocess.run([*words, "--out", tmp_path / "runs" / name], cwd=folder, env=environment, check=True)
-        stored.append({path.name for path in tmp_path.iterdir() if path.name.endswith("-cache")})
-    assert len(stored[0]) > 10  # also those that take less than JAX's own limit of a second
-    assert stored[1] == stored[0]
+def test_a_second_train_finds_all_that_the_first_has_compiled(folder, run_program):
+    def stored():
+        return {path.name for path in (folder / "compiled").iterdir() if path.name.endswith("-cache")}
+
+    before = stored()
+    words = ["train", "--config", "config.toml", "--out", "runs/second"]
+    done = run_program(folder, *words, env=storing(folder / "compiled"))
+    assert done.returncode == 0, done.stderr
+    assert len(before) > 10  # also those that take less than JAX's own limit of a second
+    assert stored() == before
 
 
 def test_train_prints_a_line_per_epoch(folder):
@@ -115,27 +117,27 @@ def test_the_command_stands_in_the_model(folder):
 
 
 @pytest.mark.slow
-def test_inverted_digits_and_none_held_out_are_noted(here, invoke, few):
+def test_inverted_digits_none_held_out_and_no_calibration_are_noted(here, invoke, few):
     np.savez("inverted.npz", images=255 - few.images, labels=few.labels)
     Path("all.toml").write_text("validation = 0\nhidden = [8]\nepochs = 1\n")
     code, stdout, stderr = invoke("train", "inverted.npz", "--config", "all.toml", "--out", "runs/all", "--evaluate")
     assert code == 0
     assert stderr.startswith("warning: most pixels are ink")
     assert "not evaluated, since no digits were held out" in stderr
+    assert "note: temperature 1, so the probabilities are not calibrated" in stderr
     assert "errors" not in stdout
 
 
 @pytest.mark.slow
-def test_a_run_without_any_checkpoint_is_noted_and_one_of_its_pretraining_counts(here, invoke):
-    words = ["digits.npz", "--epochs", "1", "--hidden", "32", "--out", "runs/lost"]
-    assert invoke("train", *words)[0] == 0
-    noted = []
-    for pretrained in (False, True):
-        shutil.rmtree("runs/lost/checkpoints")
-        if pretrained:
-            Path("runs/lost/pretraining").mkdir()
-        noted.append("has no checkpoint yet" in invoke("train", "--resume", "runs/lost")[2])
-    assert noted == [True, False]
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_a_run_without_any_checkpoint_is_noted_and_one_of_its_pretraining_counts(here, invoke, pretrained):
+    run = shutil.copytree("runs/whole", f"runs/lost-{pretrained}")
+    shutil.rmtree(f"{run}/checkpoints")
+    if pretrained:
+        Path(run, "pretraining").mkdir()
+    code, _, stderr = invoke("train", "--resume", run)
+    assert code == 0
+    assert ("has no checkpoint yet" in stderr) != pretrained
 
 
 def test_a_finished_run_is_not_trained_again(here, invoke):
@@ -153,12 +155,6 @@ def test_a_run_of_another_jax_is_noted(here, invoke):
         f"note: started with JAX 0.0.1, resumed with {begun_with['jax']}: "
         in invoke("train", "--resume", "runs/older")[2]
     )
-
-
-def test_a_model_without_calibration_is_noted(here, invoke):
-    (here / "everything.toml").write_text("validation = 0\nhidden = [16]\nepochs = 1\n")
-    note = "note: temperature 1, so the probabilities are not calibrated"
-    assert note in invoke("train", "digits.npz", "--config", "everything.toml")[2]
 
 
 @pytest.mark.slow
@@ -247,8 +243,7 @@ def test_a_second_training_of_the_same_run_is_refused(here, invoke):
 @pytest.mark.slow
 def test_a_run_s_name_may_look_like_markup_or_like_a_pattern(here, invoke, monkeypatch):
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich then draws its bar
-    words = ["digits.npz", "--epochs", "1", "--hidden", "32", "--out", "runs/[bold]x[/bold]"]
-    code, _, errors = invoke("train", *words)
+    code, _, errors = invoke("train", "--config", "config.toml", "--out", "runs/[bold]x[/bold]")
     assert code == 0, errors
     assert "runs/[bold]x[/bold]: " in errors
     assert Path("runs/[bold]x[/bold]/model.onnx").exists()  # made from the checkpoint, as Orbax found it

@@ -5,7 +5,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -63,23 +64,59 @@ def start(inputs, tmp_path):
         process.communicate()
 
 
+@dataclass
+class TwoNodes:
+    """A cluster of two nodes with one CPU each."""
+
+    process: subprocess.Popen
+    address: str
+
+    def remove_second(self):
+        """Kills the second node."""
+        self.process.stdin.write("\n")
+        self.process.stdin.flush()
+        assert "removed" in self.process.stdout.readline()
+
+
+@contextmanager
+def two_nodes():
+    """Starts a cluster of two nodes, and shuts it down."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
+    environment = os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}
+    with subprocess.Popen([sys.executable, "-c", CLUSTER], env=environment, **pipes) as process:
+        address = next(line.strip() for line in process.stdout if line.strip().count(":") == 1)
+        try:
+            yield TwoNodes(process, address)
+        finally:
+            process.communicate("\n", timeout=60)
+
+
 def finish(process):
     """Waits for the program; returns its exit code and what it printed."""
     stdout, stderr = process.communicate(timeout=300)
     return process.returncode, stdout, stderr
 
 
-def wait_for_work(process, out, cluster, count):
-    """Waits until there are new parts, and some actors of a cluster that read others; returns these actors."""
+def wait_for_work(process, out, owner, count):
+    """Waits until there are new parts, and some actors of a process's cluster that read others; returns these."""
     before, deadline = len(times(out)), time.monotonic() + 120
     while time.monotonic() < deadline:
-        parts, actors = len(times(out)), workers(cluster.pid)
+        parts, actors = len(times(out)), workers(owner.pid)
         if parts > before and len(actors) >= count:
             assert parts < FILES
             return actors
         assert process.poll() is None, process.communicate()
         time.sleep(0.02)
     raise TimeoutError("Ray does nothing")
+
+
+def wait_until_idle(owner):
+    """Waits until a process's cluster has no actors, as after the end of the command that they worked for."""
+    deadline = time.monotonic() + 120
+    while workers(owner.pid):
+        if time.monotonic() > deadline:
+            raise TimeoutError("the actors of a killed command go on")
+        time.sleep(0.1)
 
 
 def times(out):
@@ -128,31 +165,34 @@ def check_rows(out, digits):
     assert {path.name for path in out.iterdir()} - set(times(out)) <= {MANIFEST, ".lock"}
 
 
-def test_a_command_that_is_asked_to_end_says_how_to_resume(start, tmp_path):
+def test_a_command_that_is_asked_to_end_says_how_to_resume_and_does(start, tmp_path, mnist_train):
     process = start()
     wait_for_work(process, tmp_path / "out", process, 1)
     process.terminate()
     code, stdout, stderr = finish(process)
     assert (code, stdout) == (143, "")
     assert stderr.splitlines()[-1] == "stopped; finished parts are kept: run the same command again to resume"
+    code, _, stderr = finish(start())
+    assert code == 0, stderr
+    check_rows(tmp_path / "out", mnist_train)
 
 
-def test_command_and_worker_may_be_killed_and_no_part_is_lost_or_repeated(start, tmp_path, mnist_train):
+def test_command_worker_and_node_may_be_killed_and_no_part_is_lost_or_repeated(start, tmp_path, mnist_train):
     out = tmp_path / "out"
-    first = start()
-    wait_for_work(first, out, first, 1)
-    of_ray = descendants(first.pid)
-    first.kill()
-    for pid in of_ray:  # by themselves they end a minute later
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    finish(first)
-    before = times(out)
-    assert 0 < len(before) < FILES
+    with two_nodes() as cluster:
+        first = start(RAY_ADDRESS=cluster.address)
+        wait_for_work(first, out, cluster.process, 1)
+        first.kill()
+        finish(first)
+        wait_until_idle(cluster.process)
+        before = times(out)
+        assert 0 < len(before) < FILES
 
-    second = start()
-    os.kill(wait_for_work(second, out, second, 1)[0], signal.SIGKILL)
-    code, stdout, stderr = finish(second)
+        second = start(RAY_ADDRESS=cluster.address)
+        wait_for_work(second, out, cluster.process, 2)
+        cluster.remove_second()
+        os.kill(wait_for_work(second, out, cluster.process, 1)[0], signal.SIGKILL)
+        code, stdout, stderr = finish(second)
     assert code == 0, stderr
     read = (FILES - len(before)) * ROWS
     assert f"out: {FILES * ROWS:,} rows in {FILES} parts; {read:,} digits read now" in stdout
@@ -160,21 +200,3 @@ def test_command_and_worker_may_be_killed_and_no_part_is_lost_or_repeated(start,
     assert all(line.endswith(f" of {FILES * ROWS:,} digits") for line in stderr.splitlines())
     assert before.items() <= times(out).items()
     check_rows(out, mnist_train)
-
-
-def test_a_node_of_two_that_is_killed_loses_and_doubles_nothing(start, tmp_path, mnist_train):
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL, "text": True}
-    with subprocess.Popen(
-        [sys.executable, "-c", CLUSTER], env=os.environ | {"RAY_USAGE_STATS_ENABLED": "0"}, **pipes
-    ) as cluster:
-        address = next(line.strip() for line in cluster.stdout if line.strip().count(":") == 1)
-        process = start(RAY_ADDRESS=address)
-        wait_for_work(process, tmp_path / "out", cluster, 2)
-        cluster.stdin.write("\n")
-        cluster.stdin.flush()
-        assert "removed" in cluster.stdout.readline()
-        code, _, stderr = finish(process)
-        cluster.stdin.write("\n")
-        cluster.stdin.flush()
-    assert code == 0, stderr
-    check_rows(tmp_path / "out", mnist_train)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy.ndimage import generate_binary_structure, grey_dilation, grey_erosion, map_coordinates
 
+from flaxdigits.training import augmentation
 from flaxdigits.training.augmentation import (
     affine_map,
     annealed_strength,
-    augment,
     draw_words,
     elastic_field,
     grow_strokes,
@@ -18,6 +18,8 @@ from flaxdigits.training.augmentation import (
 from flaxdigits.training.config import NO_AUGMENTATION, Augmentation
 
 KEY = jax.random.key(3)
+
+augment = jax.jit(augmentation.augment, static_argnames="ranges")  # as in training; each operation alone is slower
 
 
 def draw(count):

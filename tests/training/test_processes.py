@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 
 from flaxdigits.runs import Run
+from flaxdigits.training.config import TrainConfig
+from flaxdigits.training.fit import fit
 
 CONFIG = """
 data = "digits.npz"
@@ -25,14 +27,13 @@ TRAIN = [sys.executable, "-m", "flaxdigits_cli.main", "train"]
 
 @pytest.fixture(scope="module")
 def folder(mnist_train, tmp_path_factory):
-    """A folder with digits, a configuration, and a run of one process."""
+    """A folder with digits, a configuration, and a run of one process: of this one."""
     folder = tmp_path_factory.mktemp("work")
     digits = mnist_train[:1000]
     np.savez(folder / "digits.npz", images=digits.images, labels=digits.labels)
     (folder / "config.toml").write_text(CONFIG)
     (folder / "long.toml").write_text(CONFIG.replace("epochs = 3", "epochs = 3000"))
-    done = subprocess.run([*TRAIN, "--config", "config.toml", "--out", "alone"], cwd=folder, capture_output=True)
-    assert done.returncode == 0
+    list(fit(folder / "digits.npz", TrainConfig.from_toml(folder / "config.toml"), folder / "alone"))
     return folder
 
 
