@@ -79,7 +79,7 @@ class Run:
         raise RunNotFoundError(named, missing, "create one with flaxdigits.fit")
 
     def check_exists(self, name: Path) -> None:
-        """Raises RunStorageError if the directory has been moved or removed since training began.
+        """Raises RunStorageError if the directory has been moved or removed meanwhile.
 
         Args:
             name: of the run, in the message.

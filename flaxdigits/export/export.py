@@ -61,7 +61,7 @@ def export_onnx(
 
     Raises:
         ConfigError: for an unknown precision.
-        RunError: if there is no such run, or nothing was saved in it yet.
+        RunError: if there is no such run, or nothing was saved in it yet, or it was moved meanwhile.
         ExportError: if the file does not reproduce the network, or a quantised one makes more than 2 additional
             errors in 10,000 digits. Nothing is written then.
     """
@@ -77,6 +77,8 @@ def export_onnx(
     model = to_precision(to_onnx(trained.model, temperature, threshold, metadata._asdict() | IMAGE_METADATA), precision)
     content = model.SerializeToString()
     gate = check_gate(content, expected, test, precision)
+    if not out:
+        run.check_exists(run.path)
     path = Path(out) if out else run.path / file_name(precision)
     atomic.write_bytes(path, content)
     return ExportReport(path, len(content), precision, temperature, metadata.weights_sha256, gate)

@@ -2,11 +2,12 @@ import math
 import shutil
 
 import numpy as np
+import onnx
 import pytest
 from flax import nnx
 
 import flaxdigits
-from flaxdigits.errors import ConfigError, ExportError, RunNotFoundError, RunUnfinishedError
+from flaxdigits.errors import ConfigError, ExportError, RunNotFoundError, RunStorageError, RunUnfinishedError
 from flaxdigits.export.export import calibrated_temperature, digitness_threshold, export_onnx, predict, weights_sha256
 from flaxdigits.inference import contract
 from flaxdigits.inference.recognizer import CPU, Recognizer
@@ -73,6 +74,19 @@ def test_the_temperature_is_the_checkpoint_s_whatever_became_of_the_history(run,
     damaged = Run(shutil.copytree(run.path, tmp_path / "run"))
     damaged.history.write_text("rubbish")
     assert export_onnx(damaged, tmp_path / "m.onnx").temperature == exported.temperature
+
+
+def test_a_run_that_is_moved_away_while_it_is_exported_is_not_made_again(run, tmp_path, monkeypatch):
+    moved, check = Run(shutil.copytree(run.path, tmp_path / "run")), onnx.checker.check_model
+
+    def check_late(*args, **kwargs):
+        moved.path.rename(tmp_path / "elsewhere")
+        check(*args, **kwargs)
+
+    monkeypatch.setattr(onnx.checker, "check_model", check_late)
+    with pytest.raises(RunStorageError, match=r"there is no config.toml in it any more"):
+        export_onnx(moved)
+    assert not moved.path.exists()
 
 
 @pytest.mark.parametrize(("precision", "smaller"), [("float16", 0.55), ("int8", 0.35)])
