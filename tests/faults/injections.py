@@ -79,7 +79,10 @@ def asked_twice(trials: Trials, run: Run) -> list[str]:
     assert process.returncode in (0, 130, -signal.SIGINT), f"{process.returncode}: {stderr}"
     if process.returncode == 0:
         return []
-    return [stderr.splitlines()[-1] if trains else "(ended while it started, or while it exported)"]
+    if not trains:
+        return ["(ended while it started, or while it exported)"]
+    last = stderr.splitlines()[-1]
+    return ["(ended at once)" if last.startswith("epoch") else last]
 
 
 @contextmanager
