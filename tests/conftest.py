@@ -21,6 +21,8 @@ os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE / "jax"))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 # No limit, under which JAX cannot store a program beside one that was stored without a limit, as in these processes.
 os.environ.setdefault("JAX_COMPILATION_CACHE_MAX_SIZE", "-1")
+# No caches for GPUs beside it: their paths would be part of each program's key.
+os.environ.setdefault("JAX_PERSISTENT_CACHE_ENABLE_XLA_CACHES", "none")
 # Without bytecode, each of some hundred processes compiles its imports anew, which takes two seconds.
 if os.environ.pop("PYTHONDONTWRITEBYTECODE", None):
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(CACHE / "bytecode"))

@@ -38,10 +38,11 @@ def run_program():
 
 
 def storing(compiled):
-    """Returns the environment of a program that stores what it compiles in this folder, as it does by default."""
-    ours = {name for name in os.environ if name.startswith(("JAX_COMPILATION_CACHE", "JAX_PERSISTENT_CACHE"))}
-    others = {name: value for name, value in os.environ.items() if name not in ours}
-    return others | {"JAX_COMPILATION_CACHE_DIR": str(compiled)}
+    """Returns the environment of a program that stores all that it compiles in this folder, by its own defaults."""
+    environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(compiled)}
+    for name in ("JAX_COMPILATION_CACHE_MAX_SIZE", "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"):
+        del environment[name]
+    return environment
 
 
 def share(compiled):
