@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from flaxdigits.pages import read_digits
     from flaxdigits.pictures.reading import read_picture
     from flaxdigits.runs import Run
-    from flaxdigits.training.config import PRESETS, Augmentation, TrainConfig
+    from flaxdigits.training.config import Augmentation, TrainConfig
     from flaxdigits.training.finetuning import finetuning_config
     from flaxdigits.training.fit import fit, resume
+    from flaxdigits.training.presets import PRESETS
 
 __all__ = [
     "PRESETS",
@@ -42,7 +43,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "PRESETS": "training.config",
+    "PRESETS": "training.presets",
     "Augmentation": "training.config",
     "Digits": "data.digits",
     "Evaluation": "evaluation",

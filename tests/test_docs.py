@@ -11,7 +11,8 @@ import pytest
 import typer
 from flaxdigits_cli.main import COMMANDS
 
-from flaxdigits.training.config import PRESETS, Augmentation, TrainConfig
+from flaxdigits.training.config import Augmentation, TrainConfig
+from flaxdigits.training.presets import PRESETS
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), ROOT / "exports" / "README.md"]

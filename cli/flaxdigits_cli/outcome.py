@@ -7,7 +7,7 @@ from flaxdigits_cli.show import note, note_temperature, recorded_command, say
 
 if TYPE_CHECKING:
     from flaxdigits.export.export import ExportReport
-    from flaxdigits.training.fit import Training
+    from flaxdigits.training.training import Training
 
 
 def finish(training: "Training") -> None:

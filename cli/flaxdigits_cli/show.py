@@ -15,7 +15,7 @@ from flaxdigits.printable import printable
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from flaxdigits.training.loop import Progress
+    from flaxdigits.training.setup import Progress
 
 MANY_FILES = 100  # from which a progress bar is shown
 

@@ -3,18 +3,13 @@
 import errno
 import hashlib
 import json
-import logging
 import os
 import re
 import shutil
 import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
-from functools import cache, wraps
+from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -22,11 +17,9 @@ from jax.sharding import Sharding
 from jaxtyping import Array
 
 from flaxdigits.errors import RunError, RunWarning
+from flaxdigits.training.orbax import in_own_thread, orbax_context
 from flaxdigits.training.processes import is_first
 from flaxdigits.training.step import TrainState
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 KEPT = 2  # checkpoints: if the newest is damaged, training resumes from the one before
 STATE, RECORD = "state", "record"  # the parts of a checkpoint
@@ -45,20 +38,6 @@ class Checkpoint(NamedTuple):
     files: dict[str, str]
 
 
-def in_own_thread(function: Callable[P, R]) -> Callable[P, R]:
-    """Runs a function in a thread of its own, away from a running event loop such as a notebook's.
-
-    Orbax would start a second event loop beside it, and may close its own before the last callback.
-    """
-
-    @wraps(function)
-    def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with ThreadPoolExecutor(max_workers=1) as executor:
-            return executor.submit(function, *args, **kwargs).result()
-
-    return run
-
-
 @in_own_thread
 def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
     """Saves a checkpoint under its step, atomically; keeps the previous one and removes older ones.
@@ -75,7 +54,7 @@ def save_checkpoint(checkpoint: Checkpoint, folder: Path) -> None:
         folder.mkdir(exist_ok=True)
         remove_unfinished(folder)
     try:
-        with _orbax(folder, set(range(jax.process_count()))) as (ocp, path):
+        with orbax_context(folder, set(range(jax.process_count()))) as (ocp, path):
             ocp.save_checkpointables(path / str(int(state.step)), {STATE: state, RECORD: record})
     except Exception as error:  # of Orbax, TensorStore or the system
         if is_first():
@@ -130,7 +109,7 @@ def _restore(abstract: TrainState, folder: Path, sharding: Sharding) -> tuple[Ch
         return None, damaged
     arrays = jax.eval_shape(key_data, abstract)
     target = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding), arrays)
-    with _orbax(folder, {jax.process_index()}) as (_, path):
+    with orbax_context(folder, {jax.process_index()}) as (_, path):
         for step in reversed(saved_steps(folder)):
             try:
                 saved = _load(path / str(step), target)
@@ -186,7 +165,7 @@ def _load_record(path: Path) -> dict[str, Any]:
 @in_own_thread
 def saved_files(folder: Path) -> dict[str, str]:
     """Returns the texts of the run's files, by name, from the newest checkpoint where they are intact; none without."""
-    with _orbax(folder, {jax.process_index()}) as (_, path):
+    with orbax_context(folder, {jax.process_index()}) as (_, path):
         for step in reversed(saved_steps(folder)):
             with suppress(Exception):  # for damaged files, as above
                 return _load_record(path / str(step))["files"]
@@ -229,38 +208,3 @@ def key_data(state: TrainState) -> TrainState:
 def is_key(leaf: Array) -> bool:
     """Returns whether an array holds random keys."""
     return jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-
-
-@contextmanager
-def _orbax(folder: Path, processes: set[int]) -> Iterator[tuple[Any, Path]]:
-    """Yields Orbax, configured for these processes, and the folder's path in a form that it accepts.
-
-    Each process restores for itself: the state is the same in all of them, and only the first one exports.
-    """
-    from orbax.checkpoint import v1 as ocp  # takes a second, which the start of training need not wait for
-
-    _silence()
-    options = ocp.options.MultiprocessingOptions(primary_host=min(processes), active_processes=processes)
-    with _without_brackets(folder.resolve()) as path, ocp.Context(multiprocessing_options=options):
-        yield ocp, path  # which is absolute
-
-
-@cache
-def _silence() -> None:
-    """Keeps Orbax out of absl's log, where it reports each file; its errors are exceptions too.
-
-    For good: after an error its other threads go on, and log theirs.
-    """
-    logging.getLogger("absl").addFilter(lambda record: "orbax" not in Path(record.pathname).parts)
-
-
-@contextmanager
-def _without_brackets(folder: Path) -> Iterator[Path]:
-    """Yields a path to the folder without `[`, which Orbax would read as a glob pattern that matches nothing."""
-    if "[" not in str(folder):
-        yield folder
-        return
-    with TemporaryDirectory() as temporary:
-        link = Path(temporary) / "checkpoints"
-        link.symlink_to(folder, target_is_directory=True)
-        yield link

@@ -1,23 +1,20 @@
-"""TrainConfig: everything that determines a training run; its presets and its TOML form.
+"""TrainConfig: everything that determines a training run; its TOML form.
 
-The defaults are the `default` preset and are defined only here; the command line reads them.
+The defaults are those of the `default` preset, and are defined only here; the command line reads them.
 """
 
 import difflib
-import math
 import tomllib
-import typing
 from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import numpy as np
-
 from flaxdigits import atomic
 from flaxdigits.convention import CLASSES, PIXELS
 from flaxdigits.data.load import MNIST_TRAIN
 from flaxdigits.errors import ConfigError
+from flaxdigits.training.checks import check, check_types
 
 Optimizer = Literal["adam", "adamw"]
 Schedule = Literal["constant", "cosine"]
@@ -52,12 +49,12 @@ class Augmentation:
     anneal: float = 0.3  # last fraction of training, over which all of these fall linearly to 0; 0 = constant
 
     def __post_init__(self) -> None:
-        _check_types(self, "augmentation.")
+        check_types(self, "augmentation.")
         # Beyond these a digit is unreadable; below a sigma of 3 the grid in augmentation.py is too coarse.
         limits = {"rotation": 180, "shear": 2, "scale": 1, "shift": 28, "elastic": 28, "stroke_width": 2, "anneal": 1}
         for name, most in limits.items():
-            _check(0 <= getattr(self, name) <= most, f"augmentation.{name}", f"from 0 to {most}", getattr(self, name))
-        _check(3 <= self.elastic_sigma <= 28, "augmentation.elastic_sigma", "from 3 to 28", self.elastic_sigma)
+            check(0 <= getattr(self, name) <= most, f"augmentation.{name}", f"from 0 to {most}", getattr(self, name))
+        check(3 <= self.elastic_sigma <= 28, "augmentation.elastic_sigma", "from 3 to 28", self.elastic_sigma)
 
     @property
     def is_identity(self) -> bool:
@@ -105,25 +102,25 @@ class TrainConfig:
     checkpoint_seconds: float = 30.0  # between checkpoints: the work that a power cut may cost
 
     def __post_init__(self) -> None:
-        _check_types(self)
-        _check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
-        _check(self.parameters <= MAX_PARAMETERS, "hidden", f"at most {MAX_PARAMETERS:,} parameters", self.parameters)
+        check_types(self)
+        check(len(self.hidden) > 0 and min(self.hidden) > 0, "hidden", "widths above 0", list(self.hidden))
+        check(self.parameters <= MAX_PARAMETERS, "hidden", f"at most {MAX_PARAMETERS:,} parameters", self.parameters)
         for name in ("epochs", "batch_size", "repeats", "ema_ramp"):
-            _check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
+            check(getattr(self, name) >= 1, name, "1 or more", getattr(self, name))
         for name in ("learning_rate", "adam_epsilon"):
-            _check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
+            check(getattr(self, name) > 0, name, "above 0", getattr(self, name))
         for name in ("warmup_epochs", "weight_decay", "temperature", "pretraining_epochs", "checkpoint_seconds"):
-            _check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
+            check(getattr(self, name) >= 0, name, "0 or more", getattr(self, name))
         for name, most in {"added_pictures": 10, "replay": 1000}.items():
-            _check(0 <= getattr(self, name) <= most, name, f"from 0 to {most}", getattr(self, name))
+            check(0 <= getattr(self, name) <= most, name, f"from 0 to {most}", getattr(self, name))
         for name in ("label_smoothing", "ema_decay", "validation", "digitness_threshold"):
-            _check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
-        _check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
+            check(0 <= getattr(self, name) < 1, name, "from 0 to below 1", getattr(self, name))
+        check(0 <= self.seed < 2**32, "seed", "from 0 to 4294967295", self.seed)
         units = tuple(width % maps for width, maps in zip(self.hidden, (144, 36), strict=False))
         convolutional = "multiples of 144 and 36 as its first two widths with pretraining_epochs"
-        _check(not self.pretraining_epochs or units == (0, 0), "hidden", convolutional, list(self.hidden))
+        check(not self.pretraining_epochs or units == (0, 0), "hidden", convolutional, list(self.hidden))
         both = bool(self.pretraining_epochs and self.initial_weights)
-        _check(not both, "pretraining_epochs", "0 with initial_weights", self.pretraining_epochs)
+        check(not both, "pretraining_epochs", "0 with initial_weights", self.pretraining_epochs)
 
     @property
     def outputs(self) -> int:
@@ -223,7 +220,7 @@ def _build(cls: Any, values: dict[str, Any], prefix: str = "") -> Any:
         if name not in known:
             raise ConfigError(f"{prefix}{name}: unknown name; {_suggestion(name, list(known), prefix)}")
         if known[name] is Augmentation:
-            _check(isinstance(value, dict), prefix + name, "a table", value)
+            check(isinstance(value, dict), prefix + name, "a table", value)
             values = values | {name: _build(Augmentation, value, f"{name}.")}
     return cls(**values)
 
@@ -236,69 +233,4 @@ def _suggestion(name: str, known: list[str], prefix: str) -> str:
     return f"did you mean {prefix}{close[0]}?" if close else "expected one of " + ", ".join(known)
 
 
-def _check(holds: bool, name: str, expected: str, found: object) -> None:
-    """Raises a ConfigError that names the value, what was expected and what was found, unless the condition holds."""
-    if not holds:
-        raise ConfigError(f"{name}: expected {expected}, got {found}")
-
-
-def _check_types(config: Any, prefix: str = "") -> None:
-    """Checks each value of a frozen dataclass against its annotation; lists become tuples, integers floats."""
-    for entry in fields(config):
-        value = _converted(entry.type, getattr(config, entry.name), prefix + entry.name)
-        object.__setattr__(config, entry.name, value)
-
-
-def _converted(kind: Any, value: Any, name: str) -> object:
-    numbers = value if isinstance(value, list | tuple) else [value]
-    if any(isinstance(number, int) and number.bit_length() > 63 for number in numbers):
-        raise ConfigError(f"{name}: expected integers of 64 bits")  # larger ones may have too many digits to print
-    if typing.get_origin(kind) is tuple:
-        integers = isinstance(value, list | tuple) and all(type(item) is int for item in value)
-        _check(integers, name, "a list of integers", value)
-        return tuple(value)
-    if typing.get_origin(kind) is Literal:
-        choices = typing.get_args(kind)
-        _check(value in choices, name, " or ".join(choices), value)
-        return value
-    if kind in (int, float) and isinstance(value, np.integer):
-        return kind(value)
-    if kind is float and isinstance(value, int | np.floating) and not isinstance(value, bool):
-        value = float(value)
-    _check(type(value) is kind, name, f"a value of type {kind.__name__}", repr(value))
-    _check(kind is not float or math.isfinite(value), name, "a finite number", value)
-    return value
-
-
 NO_AUGMENTATION = Augmentation(rotation=0, shear=0, scale=0, shift=0, elastic=0, anneal=0)
-
-Preset = Literal["default", "reference", "record"]
-PRESETS: dict[Preset, TrainConfig] = {
-    # The most accurate that trains in four minutes on two CPU cores, in one with units for bfloat16.
-    "default": TrainConfig(),
-    # The original project's network and recipe, for comparison.
-    "reference": TrainConfig(
-        hidden=(3000, 2000, 1000, 500, 250, 64),
-        epochs=100,
-        batch_size=32,
-        initializer="glorot_uniform",  # Keras's default
-        optimizer="adam",
-        adam_epsilon=1e-7,
-        learning_rate=1e-3,
-        schedule="constant",
-        warmup_epochs=0,
-        weight_decay=0,
-        label_smoothing=0,
-        ema_decay=0,
-        augmentation=NO_AUGMENTATION,
-        added_pictures=0,
-    ),
-    # The most accurate: pretraining with 8 and 32 channels, five times as long, strokes of varying width.
-    "record": TrainConfig(
-        hidden=(1152, 1152, 320),
-        pretraining_epochs=48,
-        epochs=160,
-        augmentation=Augmentation(stroke_width=1.5, anneal=0.375),
-        precision="bfloat16",
-    ),
-}

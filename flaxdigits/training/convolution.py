@@ -16,9 +16,10 @@ from jaxtyping import Array, Float
 
 from flaxdigits.convention import CLASSES, INK, SIDE
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
+from flaxdigits.training.loop import Loop
 from flaxdigits.training.model import Keys, Params, dtype_of, make_keys, merge
 from flaxdigits.training.processes import on_this_process
+from flaxdigits.training.setup import OnProgress, Setup, ShouldStop
 
 MAPS = (12, 6)  # side of each convolution's output, units
 WINDOW, STRIDE = 5, 2

@@ -7,10 +7,11 @@ from flaxdigits import atomic
 from flaxdigits.runs import Run, storage_errors
 from flaxdigits.training.compilation import memory_errors
 from flaxdigits.training.history import EpochReport, history_text, saved_history
-from flaxdigits.training.loop import Loop, OnProgress, Setup, ShouldStop
+from flaxdigits.training.loop import Loop
 from flaxdigits.training.model import Params, merge
 from flaxdigits.training.processes import is_first, lost_processes, on_this_process, wait_for_all
 from flaxdigits.training.records import Provenance
+from flaxdigits.training.setup import OnProgress, Setup, ShouldStop
 from flaxdigits.training.step import TrainState, make_schedule
 from flaxdigits.training.validation import validate
 

@@ -1,13 +1,9 @@
 """fit and resume: from digits and a configuration to a run directory with a trained network in it."""
 
-import atexit
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
-from weakref import WeakSet
+from typing import Any
 
 import jax
 
@@ -17,33 +13,18 @@ from flaxdigits.errors import ConfigError, RunError, RunExistsError
 from flaxdigits.runs import LATEST, IfExists, Run, check_latest, follow, point_latest
 from flaxdigits.training.checkpoint import saved_steps
 from flaxdigits.training.config import TrainConfig
-from flaxdigits.training.convolution import pretrained_params
-from flaxdigits.training.devices import describe, make_mesh
-from flaxdigits.training.epochs import train
+from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.examples import Examples
-from flaxdigits.training.finetuning import initial_weights, to_params
-from flaxdigits.training.history import EpochReport
-from flaxdigits.training.loop import OnProgress, Setup, ShouldStop
-from flaxdigits.training.model import Params, make_keys, make_model
-from flaxdigits.training.precision import fastest_precision, needs_newer_jax
+from flaxdigits.training.finetuning import initial_weights
+from flaxdigits.training.model import make_keys, make_model
+from flaxdigits.training.precision import fastest_precision
 from flaxdigits.training.processes import gathered, is_first, wait_for_all
 from flaxdigits.training.records import Provenance, load_again
 from flaxdigits.training.repair import repair, restore_data
-from flaxdigits.training.stopping import Stop
+from flaxdigits.training.setup import OnProgress, Setup, ShouldStop
+from flaxdigits.training.training import Training
 
-FASTER_WITH_NEWER_JAX = (
-    "this processor trains faster in bfloat16, with JAX 0.12 or newer, which needs Python 3.12 or newer"
-)
 MAX_STEPS = 2**31 - 1  # the step is an int32
-OPEN: "WeakSet[Training]" = WeakSet()  # closed at exit, while modules can still be used
-
-
-@atexit.register
-def close_all() -> None:
-    """Closes every `Training` that is still open."""
-    with ExitStack() as stack:  # which calls all of them, whatever one raises
-        for training in list(OPEN):
-            stack.callback(training.close)
 
 
 def fit(
@@ -54,7 +35,7 @@ def fit(
     if_exists: IfExists = "error",
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
-) -> "Training":
+) -> Training:
     """Trains a network on labelled digits, into a run directory.
 
     Nothing is trained or written until the returned iterator is consumed.
@@ -97,7 +78,7 @@ def resume(
     *,
     on_progress: OnProgress | None = None,
     should_stop: ShouldStop | None = None,
-) -> "Training":
+) -> Training:
     """Resumes a run from its latest checkpoint. The final weights are bit-identical to those of an uninterrupted run.
 
     Args:
@@ -227,68 +208,3 @@ def begin(setup: Setup, if_exists: IfExists) -> None:
     Provenance.of(setup.examples, setup.validation, setup.config, sha256_of(setup.config)).save(run.data)
     setup.config.save(run.config)
     point_latest(run, setup.latest)
-
-
-def first_params(setup: Setup, on_progress: OnProgress, should_stop: ShouldStop) -> Params | None:
-    """Returns the parameters before the first step, None for random ones."""
-    weights = initial_weights(setup.config)
-    return to_params(weights) if weights else pretrained_params(setup, on_progress, should_stop)
-
-
-class Training(Iterator[EpochReport]):
-    """A training run, which advances as it is iterated over; `len` is the number of remaining epochs.
-
-    If it ends early, its state is saved when it is closed: by a `with` statement, by `close`, or when it is no longer
-    referenced, as after a `break` out of `for report in flaxdigits.fit(digits)`.
-
-    Attributes:
-        run: the run directory as it was given; a relative path is relative to the working directory at that time.
-        config: the configuration.
-        devices: a description, such as "2 gpu (NVIDIA H200)".
-        advice: what would make the training faster; empty if nothing is known.
-        step: steps taken at the latest checkpoint or epoch.
-        is_first: whether this is the first or only process, the one that writes the run.
-    """
-
-    def __init__(
-        self,
-        run: Run,
-        setup: Setup,
-        begin: Callable[[], None],
-        latest: Callable[[], int],
-        on_progress: OnProgress | None,
-        should_stop: ShouldStop | None,
-    ) -> None:
-        self.run, self.config, self.devices, self.step = run, setup.config, describe(setup.mesh), latest()
-        self.advice = FASTER_WITH_NEWER_JAX if needs_newer_jax(setup.mesh) else ""
-        self.is_first, self._begun = is_first(), False
-        self._steps_per_epoch, self._latest = setup.steps_per_epoch, latest
-        self._stop = Stop(should_stop)
-        watch = (on_progress or (lambda _: None), self._stop)
-        # If the generator referenced this object, only the garbage collector would close it, anywhere and at any time.
-        self._epochs = train(setup, begin, lambda: first_params(setup, *watch), *watch)
-        OPEN.add(self)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> EpochReport:
-        with self._stop.on_interrupt():
-            report = next(self._epochs)
-        self.step, self._begun = report.step, True
-        return report
-
-    def __len__(self) -> int:
-        if not self._begun:  # an earlier Training of this run may have saved its state since
-            self.step = self._latest()
-        return self.config.epochs - self.step // self._steps_per_epoch
-
-    def close(self) -> None:
-        """Saves the state and ends the training."""
-        self._epochs.close()

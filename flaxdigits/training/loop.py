@@ -6,76 +6,27 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jax.sharding import Mesh, SingleDeviceSharding
+from jax.sharding import SingleDeviceSharding
 from jaxtyping import Array, Bool
 
-from flaxdigits.data.digits import Digits
 from flaxdigits.errors import TrainingError, TrainingInterrupted
-from flaxdigits.runs import Run, storage_errors
+from flaxdigits.runs import storage_errors
 from flaxdigits.training.checkpoint import Checkpoint, restore_checkpoint, save_checkpoint, set_aside, sha256_of_state
 from flaxdigits.training.compilation import compile_step, import_later
-from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import replicated_sharding
-from flaxdigits.training.examples import Examples
 from flaxdigits.training.feed import Chunk, Feed, make_feed
-from flaxdigits.training.model import Keys, Params
+from flaxdigits.training.model import Params
 from flaxdigits.training.processes import gathered, is_first, on_this_process, replicated
+from flaxdigits.training.setup import OnProgress, Progress, Setup, ShouldStop
 from flaxdigits.training.step import TrainState, epoch_order, init_state, make_advance
 
-Stage = Literal["pretraining", "training"]
-
 SLICE_SECONDS = 0.5  # of work on the device between two progress reports
-
-
-class Progress(NamedTuple):
-    """The progress of training or pretraining, between two slices of work."""
-
-    stage: Stage
-    step: int  # steps taken
-    steps: int  # in the whole stage
-    epoch: int  # the current one, from 1
-    loss: float  # mean over the current epoch so far, nats
-    accuracy: float  # mean over the current epoch so far, 0..1
-    ends_epoch: bool  # whether this is its last step
-
-
-OnProgress = Callable[[Progress], None]
-ShouldStop = Callable[[], bool]
-
-
-@dataclass(frozen=True)
-class Setup:
-    """Everything that is constant throughout training, or throughout pretraining."""
-
-    stage: Stage
-    config: TrainConfig
-    name: Path  # of the run, in messages
-    run: Run  # absolute, like `latest`: the working directory may change between two epochs
-    latest: Path
-    checkpoints: Path
-    make_model: Callable[[TrainConfig, Keys], nnx.Module]
-    keys: Keys
-    mesh: Mesh
-    examples: Examples
-    validation: Digits | None
-
-    @cached_property
-    def steps_per_epoch(self) -> int:
-        """The number of steps that covers every example in an epoch."""
-        return math.ceil(len(self.examples) / self.config.batch_size)
-
-    @property
-    def steps(self) -> int:
-        """The number of steps in all epochs."""
-        return self.config.epochs * self.steps_per_epoch
 
 
 class Loop:

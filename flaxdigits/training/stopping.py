@@ -5,7 +5,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from flaxdigits.training.loop import ShouldStop
+from flaxdigits.training.setup import ShouldStop
 
 
 class Stop:

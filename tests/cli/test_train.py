@@ -19,8 +19,8 @@ from flaxdigits_cli.show import print_pretraining
 import flaxdigits
 from flaxdigits.inference.recognizer import Recognizer
 from flaxdigits.runs import Run
-from flaxdigits.training.loop import Progress
 from flaxdigits.training.records import Provenance
+from flaxdigits.training.setup import Progress
 
 PROGRAM = [sys.executable, "-m", "flaxdigits_cli.main"]
 # The program, as on a disk that has no more than a megabyte for a file.

@@ -4,7 +4,8 @@ import pytest
 
 from flaxdigits.errors import ConfigError
 from flaxdigits.inference import shipped
-from flaxdigits.training.config import PRESETS, Augmentation, Preset, TrainConfig
+from flaxdigits.training.config import Augmentation, TrainConfig
+from flaxdigits.training.presets import PRESETS, Preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
