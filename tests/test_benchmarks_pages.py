@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
@@ -17,6 +18,7 @@ def bench_pages(folder):
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_the_pages_are_the_same_each_time_and_are_read(tmp_path):
     (tmp_path / "again").mkdir()
     first, again = bench_pages(tmp_path), bench_pages(tmp_path / "again")

@@ -43,6 +43,7 @@ def test_eval_of_a_file_is_eval_of_its_run(here, invoke):
     assert "accuracy           9" in tables[0]
 
 
+@pytest.mark.slow
 def test_an_exported_file_holds_no_path_of_this_machine(here, invoke):
     assert invoke("export", here / "runs/whole", "--out", here / "elsewhere.onnx")[0] == 0
     metadata = Recognizer(here / "elsewhere.onnx").metadata
@@ -291,6 +292,7 @@ def test_a_picture_that_is_not_there_is_one_line_beside_an_output_that_is(here, 
     assert invoke("explain", "seven.png", "--out", "seven.png")[0] == 2
 
 
+@pytest.mark.slow
 def test_label_sorts_the_digits_of_pictures_and_train_learns_them(here, invoke, tmp_path, mnist_test):
     for row in range(60):
         Image.fromarray(255 - mnist_test.images[row]).resize((90, 90)).save(tmp_path / f"{row:02}.png")

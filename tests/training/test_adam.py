@@ -58,6 +58,7 @@ def test_updates_follow_those_of_optax():
     assert float((found / expected).mean()) == pytest.approx(1, abs=0.01)  # rounded to the nearest 0.97
 
 
+@pytest.mark.slow
 def test_a_run_learns_and_resumes_with_the_same_bits(mnist_train, tmp_path):
     digits = mnist_train[:2000]
     config = TrainConfig(hidden=(32,), batch_size=64, epochs=3, adam_moments="bfloat16")

@@ -80,6 +80,7 @@ def test_the_same_seed_gives_the_same_pictures(digits):
     assert not np.array_equal(first.images(first.rows), other.images(other.rows))
 
 
+@pytest.mark.slow
 def test_a_run_does_not_go_on_with_other_added_pictures(digits, tmp_path, monkeypatch):
     config = TrainConfig(hidden=(8,), epochs=2, batch_size=64, device="cpu")
     steps = []

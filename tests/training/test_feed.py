@@ -70,6 +70,7 @@ def test_more_digits_than_fit_are_streamed(mnist_train, rows, monkeypatch):
     assert isinstance(make_feed(examples, rows, config.changed(streaming="off"), mesh), ResidentFeed)
 
 
+@pytest.mark.slow
 def test_a_streamed_training_ends_in_the_same_weights_and_may_be_resumed_without_streaming(mnist_train, tmp_path):
     digits = mnist_train[:2000]
     config = TrainConfig(hidden=(16,), batch_size=BATCH, epochs=2, device="cpu", streaming="off")

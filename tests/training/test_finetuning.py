@@ -95,6 +95,7 @@ def test_half_of_the_initial_weights_is_kept(model):
     assert config.ema_ramp == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("missing", ["initial_weights", "replay_data"])
 def test_what_is_missing_is_found_before_a_run_is_replaced(negatives, model, tmp_path, missing):
     config = finetuning_config(model, 200, **SMALL)
@@ -132,6 +133,7 @@ def test_a_stack_with_other_activations_is_refused(model, tmp_path):
         finetuning_config(tmp_path / "model.onnx", 100)
 
 
+@pytest.mark.slow
 def test_a_training_begins_with_the_weights_of_the_model(negatives, model, tmp_path, mnist_test):
     still = finetuning_config(model, 200, **SMALL, learning_rate=1e-12, ema_decay=0.0)
     for _ in fit(negatives, still, tmp_path / "run"):
@@ -142,6 +144,7 @@ def test_a_training_begins_with_the_weights_of_the_model(negatives, model, tmp_p
     assert np.abs(before.digitness - after.digitness).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_new_digits_are_learnt_and_old_ones_are_not_forgotten(negatives, model, tmp_path, mnist_test):
     config = finetuning_config(model, 200, epochs=15, repeats=5, batch_size=64, learning_rate=3e-3, device="cpu")
     for _ in fit(negatives, config, tmp_path / "run"):
@@ -156,6 +159,7 @@ def test_new_digits_are_learnt_and_old_ones_are_not_forgotten(negatives, model, 
     assert errors["after"][1] < errors["before"][1] + 0.02
 
 
+@pytest.mark.slow
 def test_a_stopped_training_goes_on_without_the_model(negatives, model, tmp_path):
     moved = tmp_path / "model.onnx"
     moved.write_bytes(model.read_bytes())

@@ -209,6 +209,7 @@ def test_data_json_tells_of_test_digits_in_the_training_data(mnist_test, tmp_pat
     assert json.loads(Run(tmp_path / "run").data.read_text())["rows_in_mnist_test"] == 200
 
 
+@pytest.mark.slow
 def test_the_digits_that_are_trained_on_share_no_writer_with_validation(digits, tmp_path):
     # A network that memorises its training digits recognises them, and those that are held out less well.
     config = SMALL.changed(epochs=40, augmentation=NO_AUGMENTATION, ema_decay=0.0, label_smoothing=0.0)

@@ -55,6 +55,7 @@ def leaves(tree):
     return [np.asarray(leaf) for leaf in jax.tree.leaves(tree)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hidden", [(64, 32), PRESETS["reference"].hidden])
 def test_jitted_gradients_equal_unjitted_ones(hidden, mnist_test):
     # jaxlib 0.10.2 is reported to miscompute some jitted reductions on the CPU
@@ -123,6 +124,7 @@ def test_the_keys_of_all_purposes_stages_and_seeds_differ():
     assert len({tuple(jax.random.key_data(key).tolist()) for key in keys}) == len(keys)
 
 
+@pytest.mark.slow
 def test_augmentation_is_annealed_over_the_last_share_of_the_training_alone(mnist_test):
     weights = []
     for anneal in (0.0, 0.5):
@@ -133,6 +135,7 @@ def test_augmentation_is_annealed_over_the_last_share_of_the_training_alone(mnis
     assert np.abs(weights[2] - weights[5]).max() > 1e-4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_epoch_in_one_piece_and_in_slices_gives_the_same_bits(precision, mnist_test):
     config = SMALL.changed(precision=precision)
