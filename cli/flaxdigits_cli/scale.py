@@ -40,10 +40,10 @@ def read_at_scale(files: list[str], out: Path, options: Options) -> int:
 
 
 def stop(kind: int, _: object) -> None:
-    """Ends the reading; Ray's processes are ended on the way out."""
+    """Ends the program at once, and Ray's processes with it: in Ray, an exception may be lost, or crash the program."""
     with suppress(OSError, RuntimeError):
         note("stopped; finished parts are kept: run the same command again to resume")
-    raise SystemExit(128 + kind)
+    os._exit(128 + kind)
 
 
 @contextmanager
@@ -51,14 +51,18 @@ def without_ray_messages() -> Iterator[None]:
     """Keeps Ray's messages off the terminal: its C++ prints to descriptor 2, its threads to standard output.
 
     Both files stay open: Ray's loggers keep what was standard error when they were created, and use it until the end.
+    Ray's processes inherit neither descriptor: some live for a minute longer, and would keep a pipe open.
     """
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    ours = os.fdopen(terminal, "w", buffering=1, errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    stdout, stderr = os.dup(1), os.dup(2)
+    ours = os.fdopen(stderr, "w", buffering=1, errors="backslashreplace")
     nowhere = Path(os.devnull).open("w")  # noqa: SIM115
-    os.dup2(nowhere.fileno(), 2)
+    for descriptor in (1, 2):
+        os.dup2(nowhere.fileno(), descriptor)
     try:
         with redirect_stderr(ours), redirect_stdout(nowhere):
             yield
     finally:
-        os.dup2(terminal, 2)
+        os.dup2(stdout, 1)
+        os.dup2(stderr, 2)

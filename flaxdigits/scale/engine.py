@@ -6,6 +6,7 @@ atomically, so a unit that is read twice leaves one part.
 
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -101,31 +102,18 @@ def cluster() -> Iterator[None]:
         yield
         return
     address = os.environ.get("RAY_ADDRESS") or "local"
-    try:
-        check_reachable(address)
-        new = {"include_dashboard": False} if address == "local" else {}
-        with own_handlers():
-            ray.init(address, log_to_driver=False, logging_level="ERROR", **new)
-    except Exception as error:  # ConnectionError, RuntimeError or ValueError, depending on the address
-        raise PartsError(f"Ray cannot be used at {address}: {one_line(error)}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
-@contextmanager
-def own_handlers() -> Iterator[None]:
-    """Keeps the handler of SIGTERM, which `ray.init` replaces by one that exits with 15."""
-    import signal
-    import threading
-
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if before is not None and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+    # In the main thread, Ray would replace the handler of SIGTERM; its processes end with the thread that starts them.
+    with ThreadPoolExecutor(1) as starter:
+        try:
+            check_reachable(address)
+            new = {"include_dashboard": False} if address == "local" else {}
+            starter.submit(ray.init, address, log_to_driver=False, logging_level="ERROR", **new).result()
+        except Exception as error:  # ConnectionError, RuntimeError or ValueError, depending on the address
+            raise PartsError(f"Ray cannot be used at {address}: {one_line(error)}") from error
+        try:
+            yield
+        finally:
+            ray.shutdown()
 
 
 def check_reachable(address: str) -> None:
