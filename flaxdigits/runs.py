@@ -67,11 +67,11 @@ class Run:
         """Returns the run at a path, runs/latest by default; for a link, the run that it points to now.
 
         Raises:
-            RunNotFoundError: if there is no configuration in it.
+            RunNotFoundError: if there is neither a configuration in it nor a folder of checkpoints.
         """
         named = path.path if isinstance(path, Run) else Path(path or LATEST)
         run = cls(follow(named))
-        if run.config.exists():
+        if run.config.exists() or run.checkpoints.exists():
             return run
         if named.is_symlink():
             raise RunNotFoundError(named, f"links to {run.path}, which is not a run", "name the run itself")

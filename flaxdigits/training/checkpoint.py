@@ -95,7 +95,11 @@ def restore_checkpoint(abstract: TrainState, folder: Path, sharding: Sharding) -
     """
     found, damaged = _restore(abstract, folder, sharding)
     if found is None and damaged:
-        raise RunError(folder, "no checkpoint can be read: damaged, or of another configuration", "start a new run")
+        raise RunError(
+            folder,
+            "no checkpoint can be read: damaged, or of another configuration",
+            "start a new run, or replace this one",
+        )
     for step in damaged:
         warnings.warn(f"{folder}: the checkpoint of step {step} is damaged; used the one before", RunWarning, 2)
     return found

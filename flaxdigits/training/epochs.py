@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator
 from contextlib import nullcontext
 
 from flaxdigits import atomic
+from flaxdigits.errors import RunError
 from flaxdigits.runs import Run, storage_errors
 from flaxdigits.training.compilation import memory_errors
 from flaxdigits.training.history import EpochReport, history_text, saved_history
@@ -71,8 +72,12 @@ def check_same(setup: Setup) -> None:
         RunError: naming the difference: the processes would train different networks, or deadlock.
     """
     begun = Provenance.read(setup.run.data)
-    begun.check(setup.run, setup.examples.digits, setup.validation, setup.config)
-    begun.check_added(setup.run, setup.examples)
+    try:
+        begun.check(setup.run, setup.examples.digits, setup.validation, setup.config)
+        begun.check_added(setup.run, setup.examples)
+    except RunError as error:
+        hint = "start all processes with the same options, data and versions"
+        raise RunError(setup.name, f"this process differs from the first one: {error.message}", hint) from error
 
 
 def record(loop: Loop, reports: list[EpochReport]) -> None:

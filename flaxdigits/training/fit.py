@@ -9,12 +9,13 @@ import jax
 
 from flaxdigits.data.digits import Digits
 from flaxdigits.data.load import load
-from flaxdigits.errors import ConfigError, RunError, RunExistsError
+from flaxdigits.errors import ConfigError, RunError
 from flaxdigits.runs import LATEST, IfExists, Run, check_latest, follow, point_latest
 from flaxdigits.training.checkpoint import saved_steps
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.examples import Examples
+from flaxdigits.training.existing import is_begun, refuse_another, refuse_existing
 from flaxdigits.training.finetuning import initial_weights
 from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.precision import fastest_precision
@@ -54,6 +55,7 @@ def fit(
     Raises:
         ConfigError, DataError, DeviceError, ModelError: before anything is written.
         RunExistsError: if `out` already holds a run, or holds one with another configuration that was to be resumed.
+        RunError: if `out` is not a run, but holds files that training would replace.
         TrainingError: from the iterator, if the loss is not finite; the last checkpoint is kept.
         RunStorageError: from the iterator, if the run directory cannot be written; the last checkpoint is kept.
         TrainingInterrupted: from the iterator, after Ctrl-C or if `should_stop` returned True; the state is saved.
@@ -61,12 +63,12 @@ def fit(
     if out is None and jax.process_count() > 1:
         raise ConfigError("out: expected the name of the run directory, the same in all processes, got none")
     run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
-    if if_exists == "resume" and gathered(run.config.exists())[0, 0]:  # as the first process sees it
+    if if_exists == "resume" and gathered(is_begun(run))[0, 0]:  # as the first process sees it
         repair_first(run)
         refuse_another(run, config)
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
-    if is_first():
-        refuse_existing(run, if_exists)
+    refuse_existing(run, if_exists)
+    wait_for_all("checked")  # before the first process begins the run
     setup = prepare(load(digits), config or TrainConfig(), run)
     check_sources(setup.config)
     return Training(run, setup, lambda: begin(setup, if_exists), lambda: 0, on_progress, should_stop)
@@ -163,24 +165,6 @@ def check_sources(config: TrainConfig) -> None:
     initial_weights(config)
     if config.replay:
         load(config.replay_data).known_labels()
-
-
-def refuse_existing(run: Run, if_exists: IfExists) -> None:
-    """Raises RunExistsError if the directory holds a run that must not be replaced."""
-    if run.config.exists() and if_exists != "replace":
-        hint = 'choose another directory, or pass if_exists="resume" or "replace"'
-        raise RunExistsError(run.path, "already holds a run", hint)
-
-
-def refuse_another(run: Run, config: TrainConfig | None) -> None:
-    """Raises RunExistsError if the run began with a configuration other than the given one."""
-    begun = TrainConfig.from_toml(run.config)
-    if config and config.precision == "auto":
-        config = replace(config, precision=begun.precision)
-    changes = config.differences(begun) if config else []
-    if changes:
-        problem = f"holds a run with another configuration ({'; '.join(changes)})"
-        raise RunExistsError(run.path, problem, 'choose another directory, or pass if_exists="replace"')
 
 
 def go_on(setup: Setup, provenance: Provenance) -> None:

@@ -44,8 +44,11 @@ def connect(coordinator: str | None = None, processes: int | None = None, proces
         )
         jax.devices()  # now, since it waits for the others too
     except (ValueError, RuntimeError) as error:
-        problem = " ".join(str(error).split())
-        raise DeviceError(f"the processes cannot connect to each other: {problem}") from error
+        problem, hint = " ".join(str(error).split()), ""
+        if "coordinator_address" in problem:
+            problem = "JAX finds no cluster (SLURM, Open MPI, Kubernetes, TPU)"
+            hint = "name the coordinator, the number of processes and the number of this process"
+        raise DeviceError(f"the processes cannot connect to each other: {problem}", hint) from error
     connected = True
 
 

@@ -13,7 +13,7 @@ from flaxdigits.training.records import Provenance
 
 
 def repair(run: Run) -> None:
-    """Restores data.json from the newest checkpoint, and config.toml from data.json, if they cannot be read.
+    """Restores data.json from the newest checkpoint, and config.toml from data.json, if they are missing or damaged.
 
     A damaged file is kept under another name, and a RunWarning says so. history.csv is restored from the checkpoint
     when training resumes.
@@ -26,7 +26,7 @@ def repair(run: Run) -> None:
     except RunError:
         if not restore_data(run):
             raise
-    if not is_toml(run.config):
+    if not (run.config.exists() and is_toml(run.config)):
         replace_damaged(run.config, Provenance.read(run.data).begun_config(run).to_toml(), run.data.name)
 
 
@@ -51,9 +51,11 @@ def is_toml(path: Path) -> bool:
 
 
 def replace_damaged(path: Path, text: str, source: str) -> None:
-    """Rewrites a file; the old one is kept, with `.damaged` appended to its name."""
-    damaged = path.with_name(f"{path.name}.damaged")
+    """Rewrites a file, and warns of it; a damaged one is kept, with `.damaged` appended to its name."""
+    problem, kept = "missing", ""
     if path.exists():
+        damaged = path.with_name(f"{path.name}.damaged")
         os.replace(path, damaged)
+        problem, kept = "damaged", f", the damaged one is {damaged.name}"
     atomic.write_text(path, text)
-    warnings.warn(f"{path}: damaged; restored from {source}, the damaged one is {damaged.name}", RunWarning, 3)
+    warnings.warn(f"{path}: {problem}; restored from {source}{kept}", RunWarning, 3)

@@ -175,8 +175,7 @@ def damaged_file(trials: Trials, run: Run) -> list[str]:
         return []
     path = trials.random.choice([run.config, run.data, run.history])
     whole = path.read_bytes()
-    how = trials.random.choice(DAMAGES[:-1] if path == run.config else DAMAGES)  # without it there is no run
-    damage(path, how, trials.random)
+    damage(path, trials.random.choice(DAMAGES), trials.random)
     process = trials.start(run)
     _, stderr = process.communicate(timeout=600)
     if process.returncode:

@@ -6,7 +6,7 @@ import pytest
 from orbax.checkpoint import v1 as orbax
 from trained import same_bits
 
-from flaxdigits.errors import ConfigError, RunError, RunStorageError, RunWarning, TrainingInterrupted
+from flaxdigits.errors import ConfigError, RunError, RunExistsError, RunStorageError, RunWarning, TrainingInterrupted
 from flaxdigits.runs import Run
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.fit import fit, resume
@@ -49,7 +49,7 @@ def figures(run):
 def test_data_json_is_restored_from_the_checkpoint(content, run, digits, finished):
     whole = run.data.read_text()
     run.data.unlink() if content is None else run.data.write_text(content)
-    with pytest.warns(RunWarning, match="data.json: damaged; restored from the checkpoint"):
+    with pytest.warns(RunWarning, match=r"data.json: (damaged|missing); restored from the checkpoint"):
         list(resume(run, digits))
     assert run.data.read_text() == whole
     assert same_bits(run, finished)
@@ -118,6 +118,41 @@ def test_without_a_checkpoint_a_damaged_data_json_is_refused_with_its_name(run, 
     run.data.write_text("{")
     with pytest.raises(RunError, match=r"data.json: damaged; restore it, or start a new run"):
         resume(run, digits)
+
+
+def test_a_run_that_has_lost_its_configuration_is_resumed_and_not_begun_anew(digits, finished, run):
+    run.config.unlink()
+    with pytest.raises(RunExistsError, match="already holds a run"):
+        fit(digits, SMALL, run)
+    with pytest.warns(RunWarning, match=r"config.toml: missing; restored from data.json$"):
+        training = fit(digits, SMALL, run, if_exists="resume")
+    assert training.step == 14
+    list(training)
+    assert same_bits(run, finished)
+
+
+@pytest.mark.parametrize("if_exists", ["error", "resume", "replace"])
+def test_files_of_other_origin_are_not_replaced(digits, tmp_path, if_exists):
+    run = Run(tmp_path)
+    for path in (run.history, run.curves, run.data, run.path / "notes.txt"):
+        path.write_text("mine")
+    expected = "not a run, but holds files that training would replace: curves.png, data.json, history.csv"
+    with pytest.raises(RunError, match=expected):
+        fit(digits, SMALL, run, if_exists=if_exists)
+    assert run.history.read_text() == run.curves.read_text() == run.data.read_text() == "mine"
+
+
+def test_other_files_may_lie_in_a_new_run(digits, tmp_path):
+    (tmp_path / "train.log").write_text("")
+    list(fit(digits, SMALL, tmp_path))
+    assert (tmp_path / "train.log").exists()
+    assert Run(tmp_path).config.exists()
+
+
+def test_a_file_is_no_run_directory(digits, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="file: not a directory"):
+        fit(digits, SMALL, tmp_path / "file", if_exists="resume")
 
 
 def test_a_run_that_is_moved_away_while_it_trains_is_not_made_again(digits, tmp_path):
