@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during training."""
+"""Ctrl-C, SIGTERM and SIGHUP during training."""
 
 import signal
 from contextlib import suppress
@@ -6,17 +6,19 @@ from typing import Self
 
 from flaxdigits_cli.show import note
 
-STOPS = (signal.SIGINT, signal.SIGTERM)
+STOPS = [signal.SIGINT, signal.SIGTERM]
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as nohup has it
+    STOPS.append(signal.SIGHUP)  # of a terminal that was closed, or a connection that was lost
 received = signal.SIGTERM  # the latest of these; of a process that was stopped by another one's, as by a scheduler
 
 
 def exit_code() -> int:
-    """Returns the exit code after a signal, as in shells: 130 for SIGINT, 143 for SIGTERM."""
+    """Returns the exit code after a signal, as in shells: 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP."""
     return 128 + received
 
 
 class Interrupt:
-    """Handles Ctrl-C and SIGTERM as requests to stop: after the first, the step finishes and the state is saved.
+    """Handles these signals as requests to stop: after the first, the step finishes and the state is saved.
 
     A second one ends the process at once. It is left to the system: an exception raised while JAX compiles or
     computes would be lost, or crash.

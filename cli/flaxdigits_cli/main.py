@@ -95,7 +95,7 @@ def main() -> None:
         at_once = isinstance(error, errors.RunStorageError)  # Orbax's threads would print their tracebacks
         fail("; ".join(filter(None, [error.message, advice(error)])), FAILED, at_once)
     except OSError as error:
-        fail(f"{error.filename or 'flaxdigits'}: {error.strerror or error}", FAILED)
+        fail(f"{error.filename or 'standard output'}: {error.strerror or error}", FAILED)
     if code == INTERRUPTED:
         interrupted()
     sys.exit(code or 0)

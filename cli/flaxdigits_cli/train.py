@@ -94,6 +94,8 @@ def run(
         "precision": precision, "adam_moments": adam_moments, "streaming": streaming, "device": device, "seed": seed,
     }  # fmt: skip
     check_exclusive(preset, config, resume, out, source, changes)
+    if out == Path():  # also of an empty variable: --out "$RUN"
+        raise typer.BadParameter("expected a directory of its own, got the working directory", param_hint="--out")
     if if_exists != "error" and not out:
         raise typer.BadParameter("name the run by --out", param_hint="--if-exists")
     check_distributed(distributed, out or resume, coordinator, processes, process_id)
@@ -148,9 +150,10 @@ def check_exclusive(
 
 def begun(digits: "Digits", config: TrainConfig, out: Path | None, if_exists: IfExists) -> "Start":
     """Returns a function that starts a new training run, or resumes the existing one."""
+    from flaxdigits.training.existing import is_begun
     from flaxdigits.training.fit import fit
 
-    if out and if_exists == "resume" and Run(out).config.exists() and not is_connected():
+    if out and if_exists == "resume" and is_begun(Run(out)) and not is_connected():
         note_resumed(Run.existing(out))
     return partial(fit, digits, config, out, if_exists=if_exists)
 

@@ -83,6 +83,15 @@ def test_the_program_trains_with_huge_pages_and_is_stopped_as_before(folder, tmp
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(
+    not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, reason="no SIGHUP, or nohup"
+)
+def test_a_lost_terminal_stops_a_training_with_its_state_saved(start):
+    code, message = stop(start("--config", "config.toml", "--out", "runs/hung-up"), signal.SIGHUP, 0)
+    assert (code, message) == (129, stopped_at("runs/hung-up", 0))
+
+
+@pytest.mark.slow
 def test_a_second_train_finds_all_that_the_first_has_compiled(folder, run_program):
     def stored():
         return {path.name for path in (folder / "compiled").iterdir() if path.name.endswith("-cache")}

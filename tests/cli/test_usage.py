@@ -77,6 +77,7 @@ def test_the_shell_completes(words, expected, folder):
         (["train", "--epochs", "x"], "Invalid value for '--epochs'", "train"),
         (["train", "--resume", "runs/whole", "--epochs", "9"], "Invalid value for --resume", "train"),
         (["train", "--preset", "default", "--config", "config.toml"], "Invalid value for --config", "train"),
+        (["train", "--out", ""], "expected a directory of its own, got the working directory", "train"),
         (["train", "--hidden", "1,x"], "expected widths such as 1024,512,256, got '1,x'", "train"),
         (["train", "--epohcs", "2"], "No such option: --epohcs", "train"),
         (["train", "--preset", "best"], "'best' is not one of 'default', ", "train"),
