@@ -53,7 +53,7 @@ def without_ray_messages() -> Iterator[None]:
     Both files stay open: Ray's loggers keep what was standard error when they were created, and use it until the end.
     Ray's processes inherit neither descriptor: some live for a minute longer, and would keep a pipe open.
     """
-    for stream in (sys.stdout, sys.stderr):
+    for stream in filter(None, (sys.stdout, sys.stderr)):
         stream.flush()
     stdout, stderr = os.dup(1), os.dup(2)
     ours = os.fdopen(stderr, "w", buffering=1, errors="backslashreplace")

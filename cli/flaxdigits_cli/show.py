@@ -148,6 +148,7 @@ def parts_bar(total: int, what: str) -> Iterator[tuple[Callable[[int], None], Ca
         rich_progress.TextColumn("left"),
     )
     with rich_progress.Progress(*columns, console=console, transient=True) as bar:
+        console.show_cursor()  # which a signal would leave hidden
         task = bar.add_task(what, total=total)
 
         def move(more: int) -> None:

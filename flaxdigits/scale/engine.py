@@ -6,7 +6,7 @@ atomically, so a unit that is read twice leaves one part.
 
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -105,15 +105,26 @@ def cluster() -> Iterator[None]:
     # In the main thread, Ray would replace the handler of SIGTERM; its processes end with the thread that starts them.
     with ThreadPoolExecutor(1) as starter:
         try:
-            check_reachable(address)
-            new = {"include_dashboard": False} if address == "local" else {}
-            starter.submit(ray.init, address, log_to_driver=False, logging_level="ERROR", **new).result()
-        except Exception as error:  # ConnectionError, RuntimeError or ValueError, depending on the address
-            raise PartsError(f"Ray cannot be used at {address}: {one_line(error)}") from error
-        try:
+            start(address, starter)
             yield
         finally:
             ray.shutdown()
+
+
+def start(address: str, starter: Executor) -> None:
+    """Starts or joins a cluster, in a thread of this executor.
+
+    Raises:
+        PartsError: if that fails.
+    """
+    import ray
+
+    try:
+        check_reachable(address)
+        new = {"include_dashboard": False} if address == "local" else {}
+        starter.submit(ray.init, address, log_to_driver=False, logging_level="ERROR", **new).result()
+    except Exception as error:  # ConnectionError, RuntimeError or ValueError, depending on the address
+        raise PartsError(f"Ray cannot be used at {address}: {one_line(error)}") from error
 
 
 def check_reachable(address: str) -> None:
