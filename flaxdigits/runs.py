@@ -67,16 +67,20 @@ class Run:
         """Returns the run at a path, runs/latest by default; for a link, the run that it points to now.
 
         Raises:
-            RunNotFoundError: if there is neither a configuration in it nor a folder of checkpoints.
+            RunNotFoundError: if there is neither a configuration in it nor a checkpoint.
         """
         named = path.path if isinstance(path, Run) else Path(path or LATEST)
         run = cls(follow(named))
-        if run.config.exists() or run.checkpoints.exists():
+        if run.is_begun():
             return run
         if named.is_symlink():
             raise RunNotFoundError(named, f"links to {run.path}, which is not a run", "name the run itself")
         missing = "no run yet" if named == LATEST else f"not a run directory, there is no {run.config.name} in it"
         raise RunNotFoundError(named, missing, "create one with flaxdigits.fit")
+
+    def is_begun(self) -> bool:
+        """Returns whether there is a run: it has a configuration, or has lost it and has a checkpoint."""
+        return self.config.exists() or any(path.name.isdecimal() for path in self.checkpoints.glob("*"))
 
     def check_exists(self, name: Path) -> None:
         """Raises RunStorageError if the directory has been moved or removed meanwhile.

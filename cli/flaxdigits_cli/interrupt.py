@@ -40,8 +40,8 @@ class Interrupt:
     def _ask(self, kind: int, _: object) -> None:
         global received
         self._asked, received = True, signal.Signals(kind)
-        for kind in STOPS:
-            signal.signal(kind, signal.SIG_DFL)
+        for kind in STOPS:  # a closed terminal may send SIGHUP more than once
+            signal.signal(kind, signal.SIG_DFL if kind in (signal.SIGINT, signal.SIGTERM) else signal.SIG_IGN)
         # Ctrl-C in `train 2>&1 | tee log` ends tee too, and a signal may arrive while standard error is written to.
         with suppress(OSError, RuntimeError):
             note("stopping after this step and saving; Ctrl-C again stops at once")

@@ -1,9 +1,10 @@
 """The program: its table of commands, and its error handling.
 
 Results go to standard output, everything else to standard error. Exit codes: 0 done, 1 a stated
-failure in one line, 2 a usage error, 130 interrupted, 143 terminated.
+failure in one line, 2 a usage error, 130 interrupted, 143 terminated, 129 hung up.
 """
 
+import errno
 import gc
 import io
 import os
@@ -95,7 +96,9 @@ def main() -> None:
         at_once = isinstance(error, errors.RunStorageError)  # Orbax's threads would print their tracebacks
         fail("; ".join(filter(None, [error.message, advice(error)])), FAILED, at_once)
     except OSError as error:
-        fail(f"{error.filename or 'standard output'}: {error.strerror or error}", FAILED)
+        of_stream = error.errno in (errno.ENOSPC, errno.EIO, errno.EBADF, errno.EPIPE)
+        name = error.filename or ("standard output" if of_stream else "flaxdigits")
+        fail(f"{name}: {error.strerror or error}", FAILED)
     if code == INTERRUPTED:
         interrupted()
     sys.exit(code or 0)

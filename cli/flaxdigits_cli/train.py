@@ -150,10 +150,9 @@ def check_exclusive(
 
 def begun(digits: "Digits", config: TrainConfig, out: Path | None, if_exists: IfExists) -> "Start":
     """Returns a function that starts a new training run, or resumes the existing one."""
-    from flaxdigits.training.existing import is_begun
     from flaxdigits.training.fit import fit
 
-    if out and if_exists == "resume" and is_begun(Run(out)) and not is_connected():
+    if out and if_exists == "resume" and Run(out).is_begun() and not is_connected():
         note_resumed(Run.existing(out))
     return partial(fit, digits, config, out, if_exists=if_exists)
 
@@ -189,10 +188,12 @@ def read_data(data: str) -> "Digits":
 
 def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
     """Returns the configuration of a run, and a function that resumes its training."""
-    from flaxdigits.training.fit import resume
+    from flaxdigits.training.fit import repair_first, resume
 
     run = Run.existing(path)
-    if not is_connected():
+    if is_connected():
+        repair_first(run)
+    else:
         note_resumed(run)
     return TrainConfig.from_toml(run.config), partial(resume, run)
 

@@ -178,7 +178,7 @@ def saved_files(folder: Path) -> dict[str, str]:
 
 def saved_steps(folder: Path) -> list[int]:
     """Returns the steps of the checkpoints in a folder, the newest last. Orbax renames a folder once it is complete."""
-    names = [path.name for path in folder.iterdir()] if folder.exists() else []
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
     return sorted(int(name) for name in names if name.isdecimal())
 
 

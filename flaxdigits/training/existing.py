@@ -1,17 +1,14 @@
 """What a directory that already exists may become."""
 
+from contextlib import suppress
 from dataclasses import replace
 
 from flaxdigits.errors import ConfigError, RunError, RunExistsError
 from flaxdigits.runs import IfExists, Run
-from flaxdigits.training.checkpoint import saved_steps
+from flaxdigits.training.checkpoint import saved_files
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.records import Provenance
-
-
-def is_begun(run: Run) -> bool:
-    """Returns whether there is a run to resume: it has a configuration, or has lost it and has a checkpoint."""
-    return run.config.exists() or bool(saved_steps(run.checkpoints))
+from flaxdigits.training.repair import is_toml
 
 
 def refuse_existing(run: Run, if_exists: IfExists) -> None:
@@ -35,15 +32,13 @@ def refuse_existing(run: Run, if_exists: IfExists) -> None:
 
 
 def is_ours(run: Run) -> bool:
-    """Returns whether training has written the directory: its data.json or its config.toml can be read."""
-    try:
-        Provenance.read(run.data)
-    except RunError:
-        try:
-            TrainConfig.from_toml(run.config)
-        except ConfigError:
-            return False
-    return True
+    """Returns whether training has written the directory: data.json, config.toml or a checkpoint in it can be read."""
+    with suppress(RunError):
+        return bool(Provenance.read(run.data))
+    with suppress(ConfigError, OSError):
+        if is_toml(run.config):
+            return bool(TrainConfig.from_toml(run.config))
+    return run.data.name in saved_files(run.checkpoints)
 
 
 def refuse_another(run: Run, config: TrainConfig | None) -> None:

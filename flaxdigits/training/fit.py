@@ -15,7 +15,7 @@ from flaxdigits.training.checkpoint import saved_steps
 from flaxdigits.training.config import TrainConfig
 from flaxdigits.training.devices import make_mesh
 from flaxdigits.training.examples import Examples
-from flaxdigits.training.existing import is_begun, refuse_another, refuse_existing
+from flaxdigits.training.existing import refuse_another, refuse_existing
 from flaxdigits.training.finetuning import initial_weights
 from flaxdigits.training.model import make_keys, make_model
 from flaxdigits.training.precision import fastest_precision
@@ -63,7 +63,7 @@ def fit(
     if out is None and jax.process_count() > 1:
         raise ConfigError("out: expected the name of the run directory, the same in all processes, got none")
     run = Run(follow(Path(out))) if isinstance(out, Path | str) else out or Run.new()
-    if if_exists == "resume" and gathered(is_begun(run))[0, 0]:  # as the first process sees it
+    if if_exists == "resume" and gathered(run.is_begun())[0, 0]:  # as the first process sees it
         repair_first(run)
         refuse_another(run, config)
         return resume(run, digits, on_progress=on_progress, should_stop=should_stop)
@@ -186,9 +186,13 @@ def begin(setup: Setup, if_exists: IfExists) -> None:
     """Makes the directory a run. The configuration, which marks it as one, is written last."""
     run = setup.run
     refuse_existing(run, if_exists)
-    run.config.unlink(missing_ok=True)
+    if run.checkpoints.exists():  # at once: an interrupted deletion would leave checkpoints that can be resumed
+        away = run.path / f"{run.checkpoints.name}.damaged"
+        shutil.rmtree(away, ignore_errors=True)
+        run.checkpoints.rename(away)
     for path in run.results():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
+    run.config.unlink(missing_ok=True)
     Provenance.of(setup.examples, setup.validation, setup.config, sha256_of(setup.config)).save(run.data)
     setup.config.save(run.config)
     point_latest(run, setup.latest)

@@ -87,7 +87,11 @@ def test_the_program_trains_with_huge_pages_and_is_stopped_as_before(folder, tmp
     not hasattr(signal, "SIGHUP") or signal.getsignal(signal.SIGHUP) == signal.SIG_IGN, reason="no SIGHUP, or nohup"
 )
 def test_a_lost_terminal_stops_a_training_with_its_state_saved(start):
-    code, message = stop(start("--config", "config.toml", "--out", "runs/hung-up"), signal.SIGHUP, 0)
+    process = start("--config", "config.toml", "--out", "runs/hung-up")
+    wait_for_epochs(process, 0)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.05)
+    code, message = stop(process, signal.SIGHUP, 0)  # as a shell and the system both send it
     assert (code, message) == (129, stopped_at("runs/hung-up", 0))
 
 

@@ -142,6 +142,15 @@ def test_files_of_other_origin_are_not_replaced(digits, tmp_path, if_exists):
     assert run.history.read_text() == run.curves.read_text() == run.data.read_text() == "mine"
 
 
+def test_a_damaged_run_is_known_by_its_checkpoint(digits, finished, run):
+    run.config.write_text("")
+    run.data.unlink()
+    with pytest.raises(RunExistsError, match="already holds a run"):
+        fit(digits, SMALL, run)
+    list(fit(digits, SMALL, run, if_exists="replace"))
+    assert same_bits(run, finished)
+
+
 def test_other_files_may_lie_in_a_new_run(digits, tmp_path):
     (tmp_path / "train.log").write_text("")
     list(fit(digits, SMALL, tmp_path))
