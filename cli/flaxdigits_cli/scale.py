@@ -65,4 +65,5 @@ def without_ray_messages() -> Iterator[None]:
             yield
     finally:
         os.dup2(stdout, 1)
+        os.close(stdout)
         os.dup2(stderr, 2)

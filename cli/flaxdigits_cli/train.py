@@ -188,23 +188,22 @@ def read_data(data: str) -> "Digits":
 
 def resumed(path: Path) -> tuple[TrainConfig, "Start"]:
     """Returns the configuration of a run, and a function that resumes its training."""
-    from flaxdigits.training.fit import repair_first, resume
+    from flaxdigits.training.fit import resume
 
     run = Run.existing(path)
-    if is_connected():
-        repair_first(run)
-    else:
-        note_resumed(run)
+    note_resumed(run)
     return TrainConfig.from_toml(run.config), partial(resume, run)
 
 
 def note_resumed(run: Run) -> None:
-    """Repairs a run, and prints what a user should know before it resumes."""
+    """Repairs a run, and prints what a user should know before it resumes; one of several processes prints nothing."""
     from flaxdigits.training.checkpoint import saved_steps
+    from flaxdigits.training.fit import repair_first
     from flaxdigits.training.records import Provenance
-    from flaxdigits.training.repair import repair
 
-    repair(run)
+    repair_first(run)
+    if is_connected():
+        return
     begun_with, here = Provenance.read(run.data).jax, version("jax")
     if begun_with != here:
         other = "the weights may differ from those of an uninterrupted run"
